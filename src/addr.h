@@ -1,0 +1,77 @@
+/*
+ * addr.h - socket addresses and networks as text, and text as them.
+ *
+ * Numeric only: names are resolved elsewhere, once, before anything here.
+ */
+#ifndef USHER_ADDR_H
+#define USHER_ADDR_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "line.h"
+
+/* len 0: no address. */
+struct addr {
+	socklen_t len;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_un path;
+	};
+};
+
+/* As text: "[", an IPv6 address with scope, "]:", a port, NUL; or a path. */
+#define ADDR_TEXT_MAX 128
+
+/*
+ * Parses n bytes of text: 127.0.0.1:22, [::1]:22, unix:/run/x.sock,
+ * unix:@abstract.  A port is 1..65535, or 0 too if zero_port.  Returns 0 or
+ * -EINVAL, and -ENAMETOOLONG for a path that no socket can have.
+ */
+int addr_parse(const char *text, size_t n, bool zero_port, struct addr *ret);
+
+/* Parses a numeric IPv4 or IPv6 address without a port ("::1", "[::1]"). */
+int addr_parse_host(const char *text, size_t n, struct addr *ret);
+
+/*
+ * Writes what addr_parse reads; an IPv4-mapped address as IPv4.  The path of
+ * a unix socket is escaped.  A client without a name is "unix:".
+ */
+void addr_write(struct line *line, const struct addr *addr);
+
+/* The same without the port and brackets. */
+void addr_write_host(struct line *line, const struct addr *addr);
+
+/* The port in host order, 0 where there is none. */
+uint16_t addr_port(const struct addr *addr);
+
+/* An IPv4-mapped IPv6 address becomes the IPv4 one; others stay. */
+void addr_unmap(struct addr *addr);
+
+/* Equal family, address and port (or path); mapped and plain IPv4 are equal. */
+bool addr_equal(const struct addr *a, const struct addr *b);
+
+/* Address bits of a network: IPv4 in mapped form, so bits is 0..128. */
+struct network {
+	uint8_t bytes[16];
+	uint8_t bits;
+	bool v4;
+};
+
+/*
+ * Parses 192.0.2.0/24, 2001:db8::/32 or a single address.  Returns 0,
+ * -EINVAL, or -EDOM when address bits beyond the prefix are set.
+ */
+int network_parse(const char *text, size_t n, struct network *ret);
+void network_write(struct line *line, const struct network *network);
+
+/* Whether addr, of any family, is inside; never for unix sockets. */
+bool network_holds(const struct network *network, const struct addr *addr);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * deadline.h - a point in time that several waits share.
+ *
+ * The one idea: a deadline is set once, on CLOCK_MONOTONIC, and every wait
+ * asks how much is left of it; data that trickles in never moves it.
+ */
+#ifndef USHER_DEADLINE_H
+#define USHER_DEADLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* at_us: microseconds of CLOCK_MONOTONIC, or DEADLINE_NEVER. */
+struct deadline {
+	int64_t at_us;
+};
+
+#define DEADLINE_NEVER INT64_MAX
+
+/* Now, in microseconds of CLOCK_MONOTONIC. */
+int64_t clock_us(void);
+
+/* A deadline ms milliseconds after start_us; ms < 0 means never. */
+struct deadline deadline_after(int64_t start_us, int64_t ms);
+
+/* The one of the two that comes first. */
+struct deadline deadline_first(struct deadline a, struct deadline b);
+
+/*
+ * What poll() wants to hear at now_us: milliseconds left, rounded up so that
+ * a wait never ends early, 0 if it has passed, -1 for never.
+ */
+int deadline_left(struct deadline until, int64_t now_us);
+
+/* Whether the deadline has passed at now_us. */
+bool deadline_passed(struct deadline until, int64_t now_us);
+
+#endif

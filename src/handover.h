@@ -1,0 +1,68 @@
+/*
+ * handover.h - what one program leaves for the next across an exec.
+ *
+ * The one idea: every descriptor number, argument and variable that two of
+ * the programs agree on is written here and nowhere else.
+ *
+ *	usher serve --exec--> usherd (keeper) --fork--> acceptor --fork-->
+ *	child --exec--> usher-relay
+ */
+#ifndef USHER_HANDOVER_H
+#define USHER_HANDOVER_H
+
+#include <stdint.h>
+
+#include "log.h"
+#include "relay.h"
+
+/* Descriptors from usherd on; all but the standard ones CLOEXEC. */
+enum {
+	LOG_FD = 3, /* journal or syslog socket; may be closed */
+	BOARD_FD = 4, /* the scoreboard */
+
+	/* in usherd, as usher serve leaves them */
+	RULES_FD = 5, /* sealed memfd with the normalised rules */
+	KEEPER_FD = 6, /* child to keeper: please run this program */
+	RELAY_EXE_FD = 7, /* usher-relay's file, for execveat() */
+	LISTENERS_FD = 8, /* the first listening socket */
+
+	/* in usher-relay */
+	RELAY_CLIENT_FD = 5,
+	RELAY_BACKEND_FD = 6,
+	RELAY_UP_PIPE_FD = 7, /* client to backend: read end, then write end */
+	RELAY_DOWN_PIPE_FD = 9, /* backend to client: the same */
+	RELAY_FIRST_FREE_FD = 11,
+};
+
+/* The one variable in usher-relay's environment; see handover_encode(). */
+#define RELAY_STATE_ENV "USHER_RELAY"
+
+/* What usher-relay must know besides its descriptors. */
+struct handover {
+	uint32_t slot; /* index in the scoreboard */
+	enum log_kind log_kind;
+	enum rules_log log;
+	bool hide_client;
+	struct relay_options options;
+	struct relay_state state;
+};
+
+/*
+ * Writes h as one line of decimal numbers into text, and reads it back.
+ * handover_decode returns 0, or -EINVAL for anything handover_encode cannot
+ * have written; *ret is untouched then.
+ */
+void handover_encode(const struct handover *h, struct line *text);
+int handover_decode(const char *text, struct handover *ret);
+
+/*
+ * Execs usher-relay (exe, an open descriptor of its file) with the relay's
+ * two sockets and what is in flight.  argv becomes "usher-relay SERVICE
+ * CLIENT BACKEND" for ps; the scoreboard must be at BOARD_FD.  Signals are as
+ * they were at start.  Returns only on failure, -errno, with the relay still
+ * able to go on.
+ */
+int handover_exec(int exe, const struct handover *h, struct relay *relay,
+    const char *const names[3]);
+
+#endif

@@ -1,0 +1,212 @@
+/*
+ * rules.h - what a rules file says, once it has been read and checked.
+ *
+ * The one idea: there is one format.  "usher serve" reads the files, resolves
+ * names, fills in defaults and writes the result as text (rules_write); that
+ * text is read by usherd with the same parser and no resolver.  Writing what
+ * was read from such a text gives the same text again.
+ *
+ * Everything hangs off one allocation (struct rules) and lives until
+ * rules_free().  Pure: no logging, no I/O but what a resolver does.
+ */
+#ifndef USHER_RULES_H
+#define USHER_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "addr.h"
+#include "protocol.h"
+
+#define RULES_SIZE_MAX (1024 * 1024) /* bytes of text in all files */
+#define RULES_SERVICES_MAX 1000
+#define RULES_BACKENDS_MAX 64 /* per service */
+#define RULES_LINE_MAX 8192
+#define RULES_NAME_MAX 63 /* bytes of a service's name */
+#define RULES_OFF (-1) /* a duration that is "off" */
+
+enum rules_log { LOG_ALL, LOG_ERRORS, LOG_NONE };
+enum rules_log_target { TARGET_AUTO, TARGET_JOURNAL, TARGET_SYSLOG,
+	TARGET_STDERR };
+enum rules_isolation { ISOLATION_CONNECTION, ISOLATION_SHARED };
+
+/* Settings that may also stand in a service, for that service. */
+struct limits {
+	int64_t idle_ms; /* RULES_OFF: no limit */
+	int64_t half_close_ms;
+	int64_t connect_ms; /* per address tried */
+	int64_t keepalive_ms;
+	uint32_t max_connections; /* in a service: 0 is no limit of its own */
+	enum rules_log log;
+};
+
+struct settings {
+	struct limits limits;
+	int64_t inspect_ms;
+	int64_t silence_ms;
+	int64_t exit_idle_ms; /* RULES_OFF: never */
+	uint32_t max_pending;
+	uint32_t max_per_source;
+	enum rules_isolation isolation;
+	bool relay_at_once; /* relay-exec = at-once */
+	bool hide_clients; /* log-client = none */
+	enum rules_log_target log_target;
+	struct addr *listen;
+	size_t n_listen;
+	struct network *accept_proxy;
+	size_t n_accept_proxy;
+	const char *user, *group, *chroot; /* NULL: not set */
+};
+
+enum condition_kind {
+	COND_PROTOCOL,
+	COND_SERVER_NAME,
+	COND_ALPN,
+	COND_TLS_VERSION,
+	COND_HTTP_HOST,
+	COND_HTTP_PATH,
+	COND_PAYLOAD,
+	COND_FROM,
+	COND_LOCAL,
+	COND_SOCKET,
+	COND_KINDS
+};
+
+/* "*" | "*.example.net" | "www.example.net", lower case, no trailing dot. */
+struct name_pattern {
+	bool any; /* "*": any name at all */
+	bool suffix; /* text begins with the dot: ".example.net" */
+	uint8_t len;
+	const char *text;
+};
+
+struct payload_pattern {
+	uint32_t offset;
+	uint32_t len;
+	const uint8_t *bytes; /* already ANDed with the mask */
+	const uint8_t *mask; /* 0xff, or 0x00 where "??" stood */
+};
+
+/* protocol = NAME, silent or any */
+enum protocol_kind { PROTOCOL_NAMED, PROTOCOL_SILENT, PROTOCOL_ANY };
+
+struct value {
+	bool negated; /* !value */
+	union {
+		struct {
+			enum protocol_kind kind;
+			const struct protocol *protocol; /* if NAMED */
+		} protocol;
+		struct name_pattern name; /* server-name, http-host */
+		struct {
+			const char *text; /* NUL-terminated */
+			size_t len;
+		} text; /* alpn, http-path, socket */
+		uint16_t tls_version; /* 0x0301 .. 0x0304 */
+		struct payload_pattern payload;
+		struct network from;
+		struct {
+			bool has_host;
+			struct addr host; /* port in it if has_port */
+			uint16_t port; /* 0: any */
+		} local;
+	};
+};
+
+/* One key of a section, with all the values given to it. */
+struct condition {
+	enum condition_kind kind;
+	size_t n;
+	struct value *values;
+};
+
+enum target {
+	GO_BACKEND,
+	GO_EXEC,
+	GO_PASS,
+	GO_CLOSE, /* reject = close */
+	GO_RESET, /* reject = reset */
+};
+
+enum balance { BALANCE_FIRST, BALANCE_RANDOM, BALANCE_SOURCE };
+
+struct service {
+	const char *name;
+	struct limits limits;
+	size_t n_conditions;
+	struct condition *conditions; /* at most one per kind */
+	enum target target;
+	struct addr *backends;
+	size_t n_backends;
+	enum balance balance;
+	char **argv; /* GO_EXEC: NULL-terminated */
+	const char *user; /* GO_EXEC: run it as; NULL: as we are */
+	struct addr pass; /* GO_PASS */
+	uint8_t proxy_protocol; /* 0, 1 or 2 */
+	bool transparent;
+	struct addr bind; /* len 0: not set */
+};
+
+struct rules {
+	struct settings settings;
+	size_t n_services;
+	struct service *services;
+	struct arena *arena; /* owns all of the above */
+};
+
+/* A file's text, as the parser wants it.  name is shown in messages. */
+struct rules_source {
+	const char *name;
+	const char *text;
+	size_t len;
+};
+
+/* A mistake, or a warning, with the place it is about. */
+struct mistake {
+	bool warning; /* the rules work, but not as meant */
+	const char *file;
+	unsigned line, col; /* 1-based; col counts bytes */
+	char *message; /* lower case, no full stop */
+	char *text; /* the line itself, for the caret */
+};
+
+#define MISTAKES_MAX 100
+
+struct mistakes {
+	size_t n; /* stored in list */
+	size_t n_errors; /* all that were found, stored or not */
+	struct mistake list[MISTAKES_MAX];
+};
+
+/*
+ * Turns "host" and "port" (name or number) into at most max addresses.
+ * Returns how many (>= 1), or -errno with a sentence in why.
+ */
+typedef int rules_resolve(const char *host, const char *port,
+    struct addr *ret, size_t max, char *why, size_t why_size);
+
+/*
+ * Reads the sources as one file.  Without resolve only numeric addresses are
+ * taken.  Mistakes are added to mistakes (which starts zeroed), warnings too.
+ *
+ * Returns 0 and *ret, which the caller frees with rules_free(), or -EINVAL
+ * with at least one error in mistakes, or -ENOMEM; *ret is untouched then.
+ */
+int rules_parse(const struct rules_source *sources, size_t n,
+    rules_resolve *resolve, struct mistakes *mistakes, struct rules **ret);
+
+/* The built-in default rules, as text that rules_parse reads. */
+extern const char rules_default_text[];
+
+/*
+ * Writes the rules in normal form: every setting, every service, numeric
+ * addresses.  Only the programs with stdio use it.  Returns 0 or -errno.
+ */
+int rules_write(FILE *out, const struct rules *rules);
+
+void rules_free(struct rules *rules);
+void mistakes_free(struct mistakes *mistakes);
+
+#endif

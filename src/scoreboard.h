@@ -1,0 +1,126 @@
+/*
+ * scoreboard.h - all connections and all counts, in shared memory.
+ *
+ * The one idea: counters belong to nobody.  A slot is taken by the acceptor;
+ * the process that serves the connection keeps it up to date and gives it
+ * back at its end; if it was killed, its parent gives it back.  Whoever does
+ * so adds what the connection moved to its service's totals and takes it off
+ * the counts, all with atomic operations, so there is no lock that a killed
+ * process could leave taken.  scoreboard_mend() recounts from the slots.
+ *
+ * It is a file in the runtime directory (sparse: only used pages exist), or
+ * anonymous memory where there is none.
+ */
+#ifndef USHER_SCOREBOARD_H
+#define USHER_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "connection.h"
+
+#define SCOREBOARD_FILE "scoreboard"
+#define SCOREBOARD_MAGIC 0x75736872u /* "ushr" */
+#define SCOREBOARD_VERSION 1
+#define SCOREBOARD_SLOTS 65536 /* also the largest max-connections */
+#define SCOREBOARD_SERVICES 2048
+#define SCOREBOARD_SOURCES 65536 /* buckets for max-per-source */
+#define SCOREBOARD_NAME_MAX 64
+
+/* What is known of one service since the start, whatever its rules were. */
+struct tally {
+	char name[SCOREBOARD_NAME_MAX]; /* empty: unused row */
+	_Atomic uint32_t connections; /* now */
+	_Atomic uint64_t total; /* since the start */
+	_Atomic uint64_t bytes_in, bytes_out; /* of ended connections */
+	_Atomic uint64_t ends[END_COUNT];
+	_Atomic int64_t quiet_until_us; /* rate limit of error lines */
+	_Atomic uint32_t lines; /* in this period */
+	_Atomic uint32_t suppressed;
+};
+
+struct scoreboard_head {
+	uint32_t magic, version;
+	uint32_t size_of_slot, slots, services, sources;
+	int64_t start_us; /* when this scoreboard was made */
+	_Atomic int32_t keeper; /* pid of the one usherd that may use it */
+	_Atomic uint32_t connections; /* slots that are not free */
+	_Atomic uint32_t pending; /* slots that are CONN_PENDING */
+	_Atomic uint32_t high; /* slots from here on were never used */
+	uint64_t key[2]; /* of the hash over client addresses */
+	struct tally unserved; /* connections that got no service */
+};
+
+/* The mapped scoreboard; the struct itself is private to a process. */
+struct scoreboard {
+	int fd; /* stays open: the relay maps it again after exec */
+	struct scoreboard_head *head;
+	struct tally *services; /* SCOREBOARD_SERVICES */
+	_Atomic uint16_t *sources; /* SCOREBOARD_SOURCES */
+	uint8_t *slots; /* CONNECTION_SIZE each */
+};
+
+/*
+ * Opens or makes the scoreboard in directory, or in anonymous memory if that
+ * is NULL.  An older one is taken over with the connections that live on in
+ * it.  Returns 0; -EBUSY if another usherd that is alive uses it, with its
+ * pid in *ret_owner; -EPROTO if the file is of another version and has live
+ * connections; or -errno.
+ */
+int scoreboard_open(struct scoreboard *ret, const char *directory,
+    int32_t *ret_owner);
+
+/* Maps the scoreboard behind fd (owned by ret from then on).  For the relay,
+ * after exec, and with read_only for "usher status".  0 or -errno; -EPROTO if
+ * it is of another version, torn or no scoreboard. */
+int scoreboard_map(struct scoreboard *ret, int fd, bool read_only);
+
+/* The row of the service called name, made if need be.  Returns its index,
+ * or CONN_NO_SERVICE when all rows are taken. */
+uint16_t scoreboard_service(struct scoreboard *board, const char *name);
+
+/* The tally of a row, head->unserved for CONN_NO_SERVICE and bad indexes. */
+struct tally *scoreboard_tally(const struct scoreboard *board, uint16_t row);
+
+/* Slot i, i < SCOREBOARD_SLOTS. */
+struct connection *scoreboard_slot(const struct scoreboard *board, uint32_t i);
+uint32_t scoreboard_index(const struct scoreboard *board,
+    const struct connection *slot);
+
+/*
+ * Takes a free slot for a connection from client and counts it, as pending
+ * and by source.  The acceptor's alone.  *cursor is where the search begins
+ * and is moved on (start with 0).  Returns NULL when limit are in use.
+ */
+struct connection *scoreboard_take(struct scoreboard *board, uint32_t *cursor,
+    uint32_t limit, const struct endpoint *client);
+
+/* Connections of this source now: an IPv4 address or an IPv6 /64. */
+uint32_t scoreboard_source_count(const struct scoreboard *board,
+    const struct endpoint *client);
+
+/* The client turns out to be another (PROXY header): moves the count. */
+void scoreboard_source_move(struct scoreboard *board, struct connection *slot,
+    const struct endpoint *client);
+
+/* Decided for the service in row: no longer pending, counted there. */
+void scoreboard_decided(struct scoreboard *board, struct connection *slot,
+    uint16_t row);
+
+/*
+ * Gives a slot back, adding it to the totals under slot->end.  Only the
+ * first caller for a connection does anything: returns whether this was it.
+ */
+bool scoreboard_give_back(struct scoreboard *board, struct connection *slot);
+
+/*
+ * Frees the slots whose process is gone and recounts.  For the keeper at its
+ * start and now and then while slots of an earlier usherd are in use.
+ * each(slot, arg), if not NULL, hears of every slot about to be freed.
+ */
+void scoreboard_mend(struct scoreboard *board,
+    void (*each)(struct connection *slot, void *arg), void *arg);
+
+#endif
