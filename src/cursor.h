@@ -149,19 +149,23 @@ cursor_le32(struct cursor *cursor)
 
 /*
  * Do the next size bytes equal text?  No at the first byte that differs;
- * more, with all of them needed, while those that are there agree; yes steps
- * over them.
+ * more, with one more byte, while those that are there agree, since that one
+ * may differ; yes steps over them.
  */
 static inline struct answer
 cursor_equals(struct cursor *cursor, const char *text, size_t size)
 {
 	size_t i;
 
-	for (i = 0; i < size && i < cursor_left(cursor); i++)
-		if (cursor->bytes[cursor->at + i] != (uint8_t)text[i])
+	for (i = 0; i < size; i++) {
+		uint8_t byte = cursor_u8(cursor);
+
+		if (cursor_is_short(cursor))
+			return cursor_more(cursor);
+		if (byte != (uint8_t)text[i])
 			return answer_no();
-	cursor_skip(cursor, size);
-	return cursor_is_short(cursor) ? cursor_more(cursor) : answer_yes();
+	}
+	return answer_yes();
 }
 
 #endif
