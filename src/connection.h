@@ -57,33 +57,37 @@ enum connection_state {
 	CONN_PENDING, /* no decision yet; counts against max-pending */
 	CONN_OPEN, /* decided: connecting, relaying, or a program's */
 	CONN_ENDED, /* the log line is written; about to be free */
+	CONN_MOVING, /* scoreboard.c is between two of these */
 };
+
+#define PROTOCOL_NAME_MAX 16
 
 #define CONN_NO_SERVICE UINT16_MAX
 
 struct connection {
 	_Atomic uint32_t state; /* enum connection_state */
-	_Atomic int32_t pid; /* of the process that serves it */
+	_Atomic int32_t pid; /* of the process that serves it; 0: free */
 	_Atomic uint32_t evict; /* set before SIGTERM: make room, END_LIMIT */
 	uint16_t service; /* index in the scoreboard's services */
 	uint8_t end; /* enum end */
-	uint8_t protocol; /* 1 + index in protocols[], 0: none known */
+	uint8_t pending; /* it is among head->pending */
 	int64_t start_us; /* CLOCK_MONOTONIC, all of them */
 	int64_t wait_us; /* from start to the decision; -1: none yet */
 	int64_t connect_us; /* time the connect took; -1: none */
 	_Atomic int64_t active_us; /* when a byte last moved */
 	_Atomic uint64_t bytes_in; /* from the client */
 	_Atomic uint64_t bytes_out; /* to the client */
-	struct endpoint client;
+	struct endpoint client; /* see scoreboard_source_move() */
 	struct endpoint local; /* the address the client reached */
 	uint16_t backend_port; /* our local port towards the backend */
 	int16_t error; /* errno behind END_ERROR, END_REFUSED, or 0 */
+	char protocol[PROTOCOL_NAME_MAX]; /* a name of protocols[]; empty */
 	char backend[ADDR_TEXT_MAX]; /* as text; a program's path; empty */
 	char server_name[256]; /* as it was sent, hostname bytes only */
 	char alpn[32]; /* first offer, escaped when shown */
 };
 
-#define CONNECTION_SIZE 768
+#define CONNECTION_SIZE 576
 _Static_assert(sizeof(struct connection) <= CONNECTION_SIZE, "slot too small");
 
 #endif

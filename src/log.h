@@ -18,9 +18,10 @@
 
 /* What log_open found; small enough to be handed over in an environment. */
 enum log_kind {
-	LOG_TO_STDERR, /* plain text; "<6>" in front if it is the journal's */
+	LOG_TO_STDERR, /* plain text */
+	LOG_TO_STDERR_MARKED, /* "<6>" in front: it is the journal's */
 	LOG_TO_JOURNAL, /* native protocol */
-	LOG_TO_SYSLOG, /* RFC 5424 if the daemon takes it, else RFC 3164 */
+	LOG_TO_SYSLOG, /* RFC 3164 */
 };
 
 /*

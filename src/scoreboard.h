@@ -26,14 +26,15 @@
 #define SCOREBOARD_VERSION 1
 #define SCOREBOARD_SLOTS 65536 /* also the largest max-connections */
 #define SCOREBOARD_SERVICES 2048
-#define SCOREBOARD_SOURCES 65536 /* buckets for max-per-source */
+#define SCOREBOARD_SOURCES 16384 /* buckets for max-per-source */
+#define SCOREBOARD_WORDS (SCOREBOARD_SLOTS / 64)
 #define SCOREBOARD_NAME_MAX 64
 
 /* What is known of one service since the start, whatever its rules were. */
 struct tally {
 	char name[SCOREBOARD_NAME_MAX]; /* empty: unused row */
 	_Atomic uint32_t connections; /* now */
-	_Atomic uint64_t total; /* since the start */
+	_Atomic uint64_t total; /* decided for it since the start */
 	_Atomic uint64_t bytes_in, bytes_out; /* of ended connections */
 	_Atomic uint64_t ends[END_COUNT];
 	_Atomic int64_t quiet_until_us; /* rate limit of error lines */
@@ -45,12 +46,17 @@ struct scoreboard_head {
 	uint32_t magic, version;
 	uint32_t size_of_slot, slots, services, sources;
 	int64_t start_us; /* when this scoreboard was made */
-	_Atomic int32_t keeper; /* pid of the one usherd that may use it */
-	_Atomic uint32_t connections; /* slots that are not free */
-	_Atomic uint32_t pending; /* slots that are CONN_PENDING */
-	_Atomic uint32_t high; /* slots from here on were never used */
 	uint64_t key[2]; /* of the hash over client addresses */
+	_Atomic int32_t keeper; /* pid of the one usherd that may use it */
+	_Atomic uint32_t rows; /* of services; those beyond are unused */
+	_Atomic uint32_t connections; /* slots that are not free */
+	_Atomic uint32_t pending; /* connections without a decision */
+	_Atomic uint32_t high; /* slots from here on were never used */
+	_Atomic uint32_t changes; /* begun by take, decided, give_back ... */
+	_Atomic uint32_t torn; /* slots left by one killed in a change */
 	struct tally unserved; /* connections that got no service */
+	/* One bit a slot, set: probably taken.  Only where to look first. */
+	_Atomic uint64_t used[SCOREBOARD_WORDS];
 };
 
 /* The mapped scoreboard; the struct itself is private to a process. */
@@ -64,21 +70,37 @@ struct scoreboard {
 
 /*
  * Opens or makes the scoreboard in directory, or in anonymous memory if that
- * is NULL.  An older one is taken over with the connections that live on in
- * it.  Returns 0; -EBUSY if another usherd that is alive uses it, with its
- * pid in *ret_owner; -EPROTO if the file is of another version and has live
- * connections; or -errno.
+ * is NULL, as descriptor number at (BOARD_FD; -1: any).  One with live
+ * connections in it is taken over; one of another version is replaced, and
+ * its connections go on unseen.
+ *
+ * Returns 0; -EBUSY if another usherd that is alive uses it, with its pid in
+ * *ret_owner (0: not known); or -errno.  What makes this process the owner is
+ * a lock that it loses if it closes any descriptor of the file: leave
+ * ret->fd where it is.
  */
-int scoreboard_open(struct scoreboard *ret, const char *directory,
+int scoreboard_open(struct scoreboard *ret, const char *directory, int at,
     int32_t *ret_owner);
 
-/* Maps the scoreboard behind fd (owned by ret from then on).  For the relay,
- * after exec, and with read_only for "usher status".  0 or -errno; -EPROTO if
- * it is of another version, torn or no scoreboard. */
-int scoreboard_map(struct scoreboard *ret, int fd, bool read_only);
+/*
+ * Maps the scoreboard behind fd, which stays the caller's: for the relay,
+ * after exec.  0; -EPROTO if it is of another version, torn or no scoreboard;
+ * or -errno.
+ */
+int scoreboard_map(struct scoreboard *ret, int fd);
 
-/* The row of the service called name, made if need be.  Returns its index,
- * or CONN_NO_SERVICE when all rows are taken. */
+/*
+ * Copies the one behind fd into private memory, so that nobody can change or
+ * shrink it under the reader: for "usher status".  Returns as scoreboard_map;
+ * ret->fd is -1.
+ */
+int scoreboard_snapshot(struct scoreboard *ret, int fd);
+
+/* Unmaps it and closes ret->fd. */
+void scoreboard_close(struct scoreboard *board);
+
+/* The row of the service called name, made if need be; the keeper's alone.
+ * Returns its index, or CONN_NO_SERVICE when all rows are taken. */
 uint16_t scoreboard_service(struct scoreboard *board, const char *name);
 
 /* The tally of a row, head->unserved for CONN_NO_SERVICE and bad indexes. */
@@ -90,18 +112,29 @@ uint32_t scoreboard_index(const struct scoreboard *board,
     const struct connection *slot);
 
 /*
- * Takes a free slot for a connection from client and counts it, as pending
- * and by source.  The acceptor's alone.  *cursor is where the search begins
- * and is moved on (start with 0).  Returns NULL when limit are in use.
+ * Takes a free slot for a connection from client (family 0: unknown) and
+ * counts it, as pending and by source.  The slot is this process's until
+ * scoreboard_pass().  Returns NULL when limit are in use, or no memory for
+ * one more can be had.
  */
-struct connection *scoreboard_take(struct scoreboard *board, uint32_t *cursor,
-    uint32_t limit, const struct endpoint *client);
+struct connection *scoreboard_take(struct scoreboard *board, uint32_t limit,
+    const struct endpoint *client);
+
+/*
+ * Hands a slot from the process from to the process to; does nothing if it
+ * is no longer from's.  After fork() parent and child both call it, so the
+ * slot is the child's whoever runs first, or dies.
+ */
+void scoreboard_pass(struct connection *slot, int32_t from, int32_t to);
 
 /* Connections of this source now: an IPv4 address or an IPv6 /64. */
 uint32_t scoreboard_source_count(const struct scoreboard *board,
     const struct endpoint *client);
 
-/* The client turns out to be another (PROXY header): moves the count. */
+/*
+ * The client turns out to be another (PROXY header): moves the count and sets
+ * slot->client, which nobody else may write.
+ */
 void scoreboard_source_move(struct scoreboard *board, struct connection *slot,
     const struct endpoint *client);
 
@@ -112,15 +145,22 @@ void scoreboard_decided(struct scoreboard *board, struct connection *slot,
 /*
  * Gives a slot back, adding it to the totals under slot->end.  Only the
  * first caller for a connection does anything: returns whether this was it.
+ *
+ * The process that serves the connection calls it after its log line.  If it
+ * did not get that far, slot->pid is still its pid when it has been reaped:
+ * then its parent does both.
  */
 bool scoreboard_give_back(struct scoreboard *board, struct connection *slot);
 
 /*
- * Frees the slots whose process is gone and recounts.  For the keeper at its
- * start and now and then while slots of an earlier usherd are in use.
- * each(slot, arg), if not NULL, hears of every slot about to be freed.
+ * Frees the slots whose process is gone and recounts.  For the keeper: at its
+ * start, when an acceptor has died, when head->torn is not 0, and now and
+ * then while slots of an earlier usherd are in use.  each(slot, arg), if not
+ * NULL, hears of every slot about to be freed that is CONN_PENDING or
+ * CONN_OPEN.  Returns 0, or -EAGAIN if so much was going on that counting has
+ * to be tried again later.
  */
-void scoreboard_mend(struct scoreboard *board,
+int scoreboard_mend(struct scoreboard *board,
     void (*each)(struct connection *slot, void *arg), void *arg);
 
 #endif

@@ -1,0 +1,59 @@
+/*
+ * sandbox.h - what a process may still ask of the kernel.
+ *
+ * The one idea: there are two cages, one inside the other.  The acceptor
+ * locks itself into the first before it forks its first child, so that every
+ * child is born in it at no cost; usher-relay locks itself into the second,
+ * in which two sockets can be pumped and little else.  What is outside a
+ * cage's list kills the process that asks for it (SIGSYS), and that process
+ * alone.
+ *
+ * The keeper and the programs it runs are never in a cage.
+ */
+#ifndef USHER_SANDBOX_H
+#define USHER_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "line.h"
+
+/* What the children of this acceptor will need. */
+struct sandbox_spec {
+	int relay_exe; /* the one file they may execute; -1: none */
+	const uint16_t *ports; /* TCP ports of all backends, host order */
+	size_t n_ports;
+	bool abstract; /* a backend is unix:@abstract */
+	bool bind; /* a service has bind or transparent */
+	bool pass; /* a service has pass: connects to a unix socket */
+};
+
+/* What is in force: the result of both functions is a sum of these. */
+enum sandbox_part {
+	SANDBOX_SECCOMP = 1,
+	SANDBOX_FILES = 2, /* Landlock, since Linux 5.13 */
+	SANDBOX_PORTS = 4, /* Landlock, since 6.7 */
+	SANDBOX_SCOPES = 8, /* Landlock, since 6.12: signals, abstract */
+	SANDBOX_ALL = 15,
+};
+
+/*
+ * Locks the calling process and all its descendants in, for good: no new
+ * privileges, Landlock, small rlimits, and the acceptor's seccomp list.
+ * Everything must be open by now.  Returns the sum of the parts in force
+ * (the kernel may be too old for some), or -errno when even no-new-privs or
+ * seccomp cannot be had.
+ */
+int sandbox_acceptor(const struct sandbox_spec *spec);
+
+/*
+ * Adds the relay's list on top.  For usher-relay, after exec, with its
+ * scoreboard mapped.  Returns SANDBOX_SECCOMP or -errno.
+ */
+int sandbox_relay(void);
+
+/* "no Landlock port rules, ..." : what is not in force.  Empty if all is. */
+void sandbox_missing(int parts, struct line *text);
+
+#endif
