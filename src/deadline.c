@@ -1,0 +1,54 @@
+/*
+ * deadline.c - a point in time that several waits share.
+ */
+#include "deadline.h"
+
+#include <limits.h>
+#include <time.h>
+
+#define US_PER_MS 1000
+#define US_PER_S 1000000
+#define NS_PER_US 1000
+
+int64_t
+clock_us(void)
+{
+	struct timespec now;
+
+	/* Cannot fail: the clock exists and the pointer is good. */
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / NS_PER_US;
+}
+
+struct deadline
+deadline_after(int64_t start_us, int64_t ms)
+{
+	if (ms < 0 || ms > (DEADLINE_NEVER - start_us) / US_PER_MS)
+		return (struct deadline){ DEADLINE_NEVER };
+	return (struct deadline){ start_us + ms * US_PER_MS };
+}
+
+struct deadline
+deadline_first(struct deadline a, struct deadline b)
+{
+	return a.at_us <= b.at_us ? a : b;
+}
+
+int
+deadline_left(struct deadline until, int64_t now_us)
+{
+	int64_t left_ms;
+
+	if (until.at_us == DEADLINE_NEVER)
+		return -1;
+	if (until.at_us <= now_us)
+		return 0;
+	left_ms = (until.at_us - now_us - 1) / US_PER_MS + 1;
+	return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+bool
+deadline_passed(struct deadline until, int64_t now_us)
+{
+	return until.at_us != DEADLINE_NEVER && until.at_us <= now_us;
+}

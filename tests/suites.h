@@ -1,0 +1,8 @@
+/*
+ * suites.h - every suite of unit tests, one row each: SUITE(addr) stands for
+ * Suite *addr_suite(void) in tests/test_addr.c.
+ */
+SUITE(addr)
+SUITE(deadline)
+SUITE(fd)
+SUITE(line)
