@@ -2,10 +2,10 @@
  * relay.h - moves bytes between two sockets until both are done.
  *
  * The one idea: a relay is two pumps, client to backend ("up") and backend to
- * client ("down"), that know nothing of each other.  A pump reads only when
- * it has nothing left to write, so a reader that stops stops its writer, and
- * memory is bounded.  It copies small messages through a buffer, and splices
- * bulk through a pipe that exists only while it is needed.
+ * client ("down"), that know nothing of each other (see pump.h).  What the
+ * relay adds is one poll() for both, the clocks, and how it all ends.
+ *
+ * One relay per process: the buffers for slow readers are static.
  */
 #ifndef USHER_RELAY_H
 #define USHER_RELAY_H
@@ -15,10 +15,15 @@
 #include <stdint.h>
 
 #include "connection.h"
+#include "pump.h"
 
 struct relay_options {
 	int64_t idle_ms; /* -1: no limit; both directions, one clock */
-	int64_t half_close_ms; /* the idle limit once one side has finished */
+	/*
+	 * The idle limit once one side has finished, counted from that or the
+	 * last byte since; -1: idle_ms goes on to hold.
+	 */
+	int64_t half_close_ms;
 	/*
 	 * For the lazy exec: relay_run() comes back with RELAY_STAYS when the
 	 * connection was quiet for this long, or has gone into bulk.
@@ -31,36 +36,30 @@ struct relay_options {
 struct relay_state {
 	/* eof: this side sent FIN; done: and it was passed on. */
 	bool up_eof, up_done, down_eof, down_done;
+	bool backend_first; /* both sent FIN, the backend before the client */
 	/* bytes in the pipe of that direction; 0: there is no pipe */
 	uint32_t up_held, down_held;
-};
-
-/* One direction.  Its fields belong to relay.c. */
-struct pump {
-	int from, to;
-	int pipe[2]; /* -1: none */
-	size_t piped; /* bytes in the pipe */
-	uint8_t *held; /* read but not yet written; NULL: none */
-	size_t held_at, held_len;
-	unsigned full_reads; /* full buffers in a row */
-	bool eof, done;
-	bool write_blocked;
-	_Atomic uint64_t *count; /* of bytes delivered */
 };
 
 struct relay {
 	struct pump up, down;
 	struct connection *connection; /* counts, clock, evict flag */
 	struct relay_options options;
+	enum end first; /* which side finished first; END_NONE: none has */
+	int64_t active_us; /* when a byte or a FIN last moved */
+	int64_t settle_us; /* RELAY_STAYS is not tried again before */
+	bool client_hung, backend_hung; /* POLLHUP for good, known */
+	bool reset; /* one side reset, or failed: both are to be */
 };
 
 /* relay_run() only: not an end, the connection goes on elsewhere. */
 #define RELAY_STAYS END_NONE
 
 /*
- * Prepares a relay between two connected, non-blocking stream sockets, which
- * stay the caller's.  state is NULL for a new one.  pipes are taken from
- * state's counts by handover; see handover.h.
+ * Prepares a relay between two connected, non-blocking stream sockets with
+ * SO_RCVLOWAT 1, which are the relay's until relay_finish().  A state of
+ * NULL is a new one; with one, the caller puts the pipes into the pumps
+ * (handover_adopt() does).  SIGPIPE is ignored from here on.
  */
 void relay_init(struct relay *relay, int client, int backend,
     struct connection *connection, const struct relay_options *options,
@@ -69,16 +68,23 @@ void relay_init(struct relay *relay, int client, int backend,
 /*
  * Relays until both directions are done, a limit of options is reached, a
  * side resets, or SIGTERM arrives (*stop becomes non-zero; the caller's
- * handler sets it, SIGTERM is blocked but for the waits inside).  A reset of
- * one side is passed to the other; on all other ends both sockets are closed
- * in order by relay_finish().  Returns the end, or RELAY_STAYS.
+ * handler sets it, SIGTERM is blocked but for the waits inside).  Returns the
+ * end, for relay_finish(), or RELAY_STAYS: nothing is held in memory then and
+ * relay_save() is all there is to know.
+ *
+ * A side that resets after it had finished has closed: that end is
+ * END_CLIENT_CLOSED or END_BACKEND_CLOSED, yet the RST is passed on.  With
+ * END_ERROR connection->error is set.
  */
 enum end relay_run(struct relay *relay, const volatile int *stop);
 
+/* What handover_exec() passes on.  For a new relay or after RELAY_STAYS. */
+void relay_save(const struct relay *relay, struct relay_state *ret);
+
 /*
  * Ends both connections as end asks for: FIN to both with what still comes
- * read and thrown away for a moment, or RST to the other side of the one
- * that reset.  Closes the sockets and pipes.
+ * read and thrown away for a moment, or RST to both if one of them reset or
+ * failed, and for END_LIMIT.  Closes the sockets and pipes.
  */
 void relay_finish(struct relay *relay, enum end end);
 

@@ -1,0 +1,319 @@
+/*
+ * pump.c - moves the bytes of one direction from a socket to another.
+ */
+#include "pump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
+
+/* In every read nothing of the last one is left: one will do for all. */
+static _Alignas(PUMP_PAGE) uint8_t scratch[PUMP_BUFFER];
+static bool scratch_dirty;
+
+void
+pump_init(
+    struct pump *pump, int from, int to, _Atomic uint64_t *count, uint8_t *held)
+{
+	*pump = (struct pump){
+		.from = from,
+		.to = to,
+		.pipe = { -1, -1 },
+		.held = held,
+		.count = count,
+	};
+}
+
+static bool
+would_block(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* The count has one writer, so it needs no locked instruction. */
+static void
+delivered(struct pump *pump, size_t n)
+{
+	uint64_t count;
+
+	count = atomic_load_explicit(pump->count, memory_order_relaxed);
+	atomic_store_explicit(pump->count, count + n, memory_order_relaxed);
+}
+
+static enum pump_result
+fail(struct pump *pump, enum pump_result side, int error)
+{
+	pump->error = error;
+	return side;
+}
+
+/* Keeps n bytes that "to" did not take. */
+static void
+hold(struct pump *pump, const uint8_t *bytes, size_t n)
+{
+	memcpy(pump->held, bytes, n);
+	pump->held_at = 0;
+	pump->held_len = (uint32_t)n;
+	pump->held_dirty = true;
+}
+
+/*
+ * Opens the pipe.  An unprivileged user has a limited number of pages in all
+ * pipes; beyond it they come small, and then copying is no worse.
+ */
+static void
+open_pipe(struct pump *pump)
+{
+	int ends[2], size;
+
+	if (pump->no_splice || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return;
+	size = fcntl(ends[1], F_SETPIPE_SZ, PUMP_PIPE);
+	if (size < 0)
+		size = fcntl(ends[1], F_GETPIPE_SZ);
+	memcpy(pump->pipe, ends, sizeof(ends));
+	if (size < PUMP_PIPE_MIN)
+		pump_close(pump);
+}
+
+void
+pump_close(struct pump *pump)
+{
+	if (pump->pipe[0] < 0)
+		return;
+	(void)close(pump->pipe[0]);
+	(void)close(pump->pipe[1]);
+	pump->pipe[0] = pump->pipe[1] = -1;
+	pump->piped = 0;
+}
+
+static enum pump_result
+write_piped(struct pump *pump)
+{
+	ssize_t n;
+
+	n = splice(
+	    pump->pipe[0], NULL, pump->to, NULL, pump->piped, SPLICE_FLAGS);
+	if (n < 0 && !would_block(errno))
+		return fail(pump, PUMP_TO_FAILED, errno);
+	if (n <= 0)
+		return PUMP_WAITS;
+	pump->piped -= (uint32_t)n;
+	delivered(pump, (size_t)n);
+	return PUMP_MOVED;
+}
+
+static enum pump_result
+write_held(struct pump *pump)
+{
+	ssize_t n;
+
+	n = send(
+	    pump->to, pump->held + pump->held_at, pump->held_len, MSG_NOSIGNAL);
+	if (n < 0 && !would_block(errno))
+		return fail(pump, PUMP_TO_FAILED, errno);
+	if (n <= 0)
+		return PUMP_WAITS;
+	pump->held_at += (uint32_t)n;
+	pump->held_len -= (uint32_t)n;
+	delivered(pump, (size_t)n);
+	return PUMP_MOVED;
+}
+
+/* Writes what there is, the pipe's first. */
+static enum pump_result
+write_out(struct pump *pump)
+{
+	enum pump_result result = PUMP_WAITS, then;
+
+	if (pump->piped > 0)
+		result = write_piped(pump);
+	if (result == PUMP_TO_FAILED || pump->piped > 0 || pump->held_len == 0)
+		return result;
+	then = write_held(pump);
+	return then == PUMP_WAITS ? result : then;
+}
+
+/* What a read that brought no byte says. */
+static enum pump_result
+read_none(struct pump *pump, ssize_t n)
+{
+	if (n == 0) {
+		pump->eof = true;
+		return PUMP_MOVED;
+	}
+	if (would_block(errno))
+		return PUMP_WAITS;
+	return fail(pump, PUMP_FROM_FAILED, errno);
+}
+
+static enum pump_result
+copy(struct pump *pump)
+{
+	ssize_t n, sent;
+
+	n = recv(pump->from, scratch, sizeof(scratch), 0);
+	if (n <= 0)
+		return read_none(pump, n);
+	scratch_dirty = true;
+	if (n < PUMP_BUFFER)
+		pump->full_reads = 0;
+	else if (!pump_in_bulk(pump))
+		pump->full_reads++;
+
+	sent = send(pump->to, scratch, (size_t)n, MSG_NOSIGNAL);
+	if (sent < 0 && !would_block(errno))
+		return fail(pump, PUMP_TO_FAILED, errno);
+	if (sent < 0)
+		sent = 0;
+	delivered(pump, (size_t)sent);
+	if (sent < n)
+		hold(pump, scratch + sent, (size_t)(n - sent));
+	return PUMP_MOVED;
+}
+
+/* Sets *copying if the bytes that there are can only be copied. */
+static enum pump_result
+splice_through(struct pump *pump, bool *copying)
+{
+	enum pump_result result;
+	ssize_t n;
+
+	n = splice(
+	    pump->from, NULL, pump->pipe[1], NULL, PUMP_PIPE, SPLICE_FLAGS);
+	if (n < 0 && (errno == EINVAL || errno == ENOSYS)) {
+		pump->no_splice = true;
+		*copying = true;
+		return PUMP_WAITS;
+	}
+	/*
+	 * Poll promised bytes and the pipe has room: urgent data is in the
+	 * way, which splice never passes but recv() does.
+	 */
+	if (n < 0 && would_block(errno)) {
+		*copying = true;
+		return PUMP_WAITS;
+	}
+	if (n <= 0)
+		return read_none(pump, n);
+	pump->piped = (uint32_t)n;
+	result = write_piped(pump);
+	return result == PUMP_WAITS ? PUMP_MOVED : result;
+}
+
+static enum pump_result
+read_and_write(struct pump *pump)
+{
+	enum pump_result result;
+	bool copying = false;
+
+	if (pump->pipe[0] < 0 && pump_in_bulk(pump))
+		open_pipe(pump);
+	if (pump->pipe[0] < 0)
+		return copy(pump);
+	result = splice_through(pump, &copying);
+	if (!copying)
+		return result;
+	pump_close(pump);
+	pump->full_reads = 0;
+	return copy(pump);
+}
+
+/* Passes the end on.  ENOTCONN: a reset was faster. */
+static enum pump_result
+finish(struct pump *pump)
+{
+	pump_close(pump);
+	if (shutdown(pump->to, SHUT_WR) < 0)
+		return fail(pump, PUMP_TO_FAILED, errno);
+	pump->done = true;
+	return PUMP_MOVED;
+}
+
+enum pump_result
+pump_run(struct pump *pump)
+{
+	enum pump_result result;
+
+	if (pump->done)
+		return PUMP_WAITS;
+	if (pump_blocked(pump))
+		result = write_out(pump);
+	else if (!pump->eof)
+		result = read_and_write(pump);
+	else
+		result = PUMP_WAITS;
+	if (result == PUMP_FROM_FAILED || result == PUMP_TO_FAILED)
+		return result;
+	if (pump->eof && !pump_blocked(pump))
+		return finish(pump);
+	return result;
+}
+
+int
+pump_settle(struct pump *pump)
+{
+	ssize_t n;
+
+	if (pump->held_len == 0)
+		return 0;
+	if (pump->pipe[0] < 0)
+		open_pipe(pump);
+	if (pump->pipe[0] < 0)
+		return -EAGAIN;
+	n = write(pump->pipe[1], pump->held + pump->held_at, pump->held_len);
+	if (n < 0)
+		return -EAGAIN;
+	pump->piped += (uint32_t)n;
+	pump->held_at += (uint32_t)n;
+	pump->held_len -= (uint32_t)n;
+	return pump->held_len == 0 ? 0 : -EAGAIN;
+}
+
+/* With other pages than these, parts of a buffer's neighbours would go too. */
+static void
+give_back(uint8_t *buffer)
+{
+	if (sysconf(_SC_PAGESIZE) == PUMP_PAGE)
+		(void)madvise(buffer, PUMP_BUFFER, MADV_DONTNEED);
+}
+
+void
+pump_rest(struct pump *pump)
+{
+	if (pump->piped == 0)
+		pump_close(pump);
+	pump->full_reads = 0;
+	if (!pump->held_dirty || pump->held_len > 0)
+		return;
+	give_back(pump->held);
+	pump->held_dirty = false;
+}
+
+bool
+pump_scratch_dirty(void)
+{
+	return scratch_dirty;
+}
+
+void
+pump_scratch_rest(void)
+{
+	give_back(scratch);
+	scratch_dirty = false;
+}
+
+bool
+pump_drop(int socket)
+{
+	/* MSG_TRUNC: TCP need not even copy them. */
+	ssize_t n =
+	    recv(socket, scratch, sizeof(scratch), MSG_DONTWAIT | MSG_TRUNC);
+
+	return n == 0 || (n < 0 && !would_block(errno));
+}

@@ -1,0 +1,116 @@
+/*
+ * pump.h - moves the bytes of one direction from a socket to another.
+ *
+ * The one idea: a pump reads only when it has nothing left to write.  So it
+ * holds at most one read, a reader that stops stops its writer, and "would
+ * block" always has one meaning: at reading that the socket is empty (there
+ * is room), at writing that the socket is full (there are bytes).
+ *
+ * Small messages are copied through one buffer that all pumps share.  After
+ * PUMP_BULK full buffers in a row the pump splices through a pipe of its own,
+ * which it gives back when it has been quiet.
+ */
+#ifndef USHER_PUMP_H
+#define USHER_PUMP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PUMP_BUFFER (32 * 1024) /* bytes of one copy */
+#define PUMP_PIPE (256 * 1024) /* bytes of one splice */
+#define PUMP_PIPE_MIN (64 * 1024) /* with less, copying is as good */
+#define PUMP_PAGE 4096 /* buffers begin at a multiple of it */
+#define PUMP_BULK 2 /* full buffers that make it bulk */
+
+/* Its fields are pump.c's; others may read them. */
+struct pump {
+	int from, to; /* non-blocking stream sockets, the caller's */
+	int pipe[2]; /* read end, write end; -1: none */
+	uint32_t piped; /* bytes in the pipe; they come before the held ones */
+	uint32_t held_at, held_len; /* bytes in held that are not written yet */
+	uint8_t *held; /* PUMP_BUFFER bytes for a slow reader */
+	bool held_dirty; /* held has been written to */
+	bool eof; /* from has finished */
+	bool done; /* and all is written, and to has been told */
+	bool no_splice; /* these sockets cannot */
+	uint8_t full_reads; /* in a row, up to PUMP_BULK */
+	int error; /* errno (positive) after PUMP_FROM_FAILED, PUMP_TO_FAILED */
+	int64_t active_us; /* for the caller: when it last moved something */
+	_Atomic uint64_t *count; /* of bytes written to "to" */
+};
+
+enum pump_result {
+	PUMP_WAITS, /* nothing moved */
+	PUMP_MOVED, /* a byte was read or written, or from finished */
+	PUMP_FROM_FAILED,
+	PUMP_TO_FAILED,
+};
+
+/*
+ * A pump at rest.  held is PUMP_BUFFER page-aligned bytes for this pump
+ * alone; they are not touched unless "to" is slow, and given back to the
+ * kernel by pump_rest().
+ */
+void pump_init(struct pump *pump, int from, int to, _Atomic uint64_t *count,
+    uint8_t *held);
+
+/* It has bytes that "to" has not taken: it waits for POLLOUT there. */
+static inline bool
+pump_blocked(const struct pump *pump)
+{
+	return pump->piped > 0 || pump->held_len > 0;
+}
+
+/* It waits for POLLIN of "from". */
+static inline bool
+pump_reads(const struct pump *pump)
+{
+	return !pump->eof && !pump_blocked(pump);
+}
+
+/* PUMP_BULK full buffers came in a row. */
+static inline bool
+pump_in_bulk(const struct pump *pump)
+{
+	return pump->full_reads >= PUMP_BULK;
+}
+
+/*
+ * Does one round: writes what it holds, else reads once and writes that.
+ * Never blocks.  SIGPIPE must be ignored.  At the end of from, once all is
+ * written, to gets shutdown(SHUT_WR) and the pump is done.
+ */
+enum pump_result pump_run(struct pump *pump);
+
+/*
+ * Moves the held bytes into the pipe, so that an exec does not lose them.
+ * Returns 0, or -EAGAIN if that cannot be now; nothing is lost then.
+ */
+int pump_settle(struct pump *pump);
+
+/* Whether pump_rest() has anything to give back. */
+static inline bool
+pump_restless(const struct pump *pump)
+{
+	return !pump_blocked(pump) && (pump->pipe[0] >= 0 || pump->held_dirty);
+}
+
+/* Gives an empty pipe and buffer back. */
+void pump_rest(struct pump *pump);
+
+/* The same for the buffer that the pumps share; false: it is clean. */
+bool pump_scratch_dirty(void);
+void pump_scratch_rest(void);
+
+/*
+ * Reads what a socket has, at most one buffer of it, and throws it away.
+ * Returns whether nothing more can come: it has finished, or failed.
+ */
+bool pump_drop(int socket);
+
+/* Closes the pipe, with what is in it.  The sockets stay open. */
+void pump_close(struct pump *pump);
+
+#endif
