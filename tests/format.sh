@@ -1,0 +1,14 @@
+#!/bin/sh
+# "make format" would change nothing.
+set -eu
+cd "${srcdir:-.}"
+
+case ${CLANG_FORMAT:-} in
+"") echo "clang-format was not found by configure" && exit 77 ;;
+esac
+version=$("$CLANG_FORMAT" --version | sed 's/.*version \([0-9]*\).*/\1/')
+if [ "$version" -lt 14 ]; then
+	echo "clang-format $version is older than .clang-format needs, 14"
+	exit 77
+fi
+"$CLANG_FORMAT" --dry-run --Werror src/*.[ch] tests/*.[ch]

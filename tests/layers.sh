@@ -1,0 +1,43 @@
+#!/bin/sh
+# No file includes a header of a layer above its own.  The layers are the rows
+# of the table in HACKING.md; a module without a row, or one that the build
+# does not know, fails as well.
+set -eu
+cd "${srcdir:-.}"
+
+# shellcheck disable=SC2016 # backquotes of Markdown
+rows=$(sed -n 's/^| \([0-9]\) | `\([a-z0-9_*-]*\)` |.*/\1 \2/p' HACKING.md)
+bad=0
+
+complain() {
+	echo "$*" >&2
+	bad=1
+}
+
+# layer NAME: the number of the layer of module NAME; empty if it has none.
+layer() {
+	echo "$rows" | while read -r number name; do
+		# shellcheck disable=SC2254 # the table has patterns: cmd_*
+		case $1 in
+		$name) echo "$number" && break ;;
+		esac
+	done
+}
+
+for file in src/*.[ch]; do
+	name=${file#src/}
+	grep -q "^	$file\\b" Makefile.am ||
+		complain "$file: not in Makefile.am"
+	own=$(layer "${name%.[ch]}")
+	[ -n "$own" ] || {
+		complain "$file: has no row in HACKING.md"
+		continue
+	}
+	headers=$(sed -n 's/^#include "\(.*\)\.h".*/\1/p' "$file")
+	for header in $headers; do
+		other=$(layer "$header")
+		[ "${other:-0}" -le "$own" ] || complain \
+			"$file (layer $own) includes $header.h (layer $other)"
+	done
+done
+exit $bad
