@@ -14,9 +14,8 @@
 #define V6_GROUPS 8
 #define V4_MAPPED_BITS 96
 
-static const uint8_t mapped_prefix[V4_MAPPED_BITS / 8] = {
-	[10] = 0xff, [11] = 0xff
-};
+static const uint8_t
+    mapped_prefix[V4_MAPPED_BITS / 8] = { [10] = 0xff, [11] = 0xff };
 
 /* Decimal digits only, no leading zero, at most max.  Returns 0 or -EINVAL. */
 static int
