@@ -63,8 +63,8 @@ cursor_has(struct cursor *cursor, size_t count)
 		return false;
 	if (count <= cursor->n - cursor->at)
 		return true;
-	cursor->need = count < SIZE_MAX - cursor->at ? cursor->at + count
-						     : SIZE_MAX;
+	cursor->need =
+	    count < SIZE_MAX - cursor->at ? cursor->at + count : SIZE_MAX;
 	return false;
 }
 

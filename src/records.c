@@ -1,0 +1,128 @@
+#include "records.h"
+
+enum {
+	RECORD_HANDSHAKE = 22,
+	RECORD_MAX = 16384,
+	RECORD_HEADER = 5,
+};
+
+bool
+records_stopped(const struct records *records)
+{
+	return records->bad || cursor_is_short(&records->raw);
+}
+
+void
+records_require(struct records *records, bool good)
+{
+	if (!good && !cursor_is_short(&records->raw))
+		records->bad = true;
+}
+
+void
+records_require_budget(struct records *records)
+{
+	size_t end = records->raw.at + records->message;
+	size_t later = 0;
+
+	if (records->message > records->record)
+		later = records->message - records->record;
+	end += (later + RECORD_MAX - 1) / RECORD_MAX * RECORD_HEADER;
+	records_require(records, end <= RECORDS_MAX);
+}
+
+/*
+ * Only handshake records may come before the message's end, and none of them
+ * may be empty (RFC 8446 section 5.1).  The minor version means nothing.
+ */
+static void
+open_record(struct records *records)
+{
+	struct cursor *raw = &records->raw;
+	size_t size;
+
+	records_require(records, cursor_u8(raw) == RECORD_HANDSHAKE);
+	if (!records_stopped(records))
+		records_require(records, cursor_u8(raw) == TLS_MAJOR_VERSION);
+	if (records_stopped(records) || !cursor_has(raw, 2))
+		return;
+	cursor_skip(raw, 1);
+	size = (size_t)cursor_u8(raw) << 8;
+	records_require(records, size <= RECORD_MAX);
+	if (records_stopped(records))
+		return;
+	size |= cursor_u8(raw);
+	records_require(records, size > 0 && size <= RECORD_MAX);
+	if (records_stopped(records))
+		return;
+	records->record = size;
+	records_require_budget(records);
+}
+
+/* Come to where a byte may be read; false once they have stopped. */
+static bool
+ready(struct records *records)
+{
+	if (!records_stopped(records) && records->record == 0)
+		open_record(records);
+	return !records_stopped(records);
+}
+
+uint8_t
+records_u8(struct records *records)
+{
+	uint8_t byte;
+
+	if (!ready(records))
+		return 0;
+	byte = cursor_u8(&records->raw);
+	if (cursor_is_short(&records->raw))
+		return 0;
+	records->record--;
+	records->message--;
+	return byte;
+}
+
+/*
+ * Step over bytes that may have any value.  Where they are not there yet,
+ * what can change the answer is the byte after them, if the message goes on.
+ */
+void
+records_skip(struct records *records, size_t count)
+{
+	while (count > 0 && ready(records)) {
+		size_t part = count;
+
+		if (part > records->record)
+			part = records->record;
+		if (!cursor_has(&records->raw, part)) {
+			if (part < records->message)
+				records->raw.need++;
+			return;
+		}
+		cursor_skip(&records->raw, part);
+		records->record -= part;
+		records->message -= part;
+		count -= part;
+	}
+}
+
+size_t
+records_length(struct records *records, unsigned size, size_t max)
+{
+	size_t value = 0;
+
+	while (size-- > 0 && !records_stopped(records)) {
+		value = value << 8 | records_u8(records);
+		records_require(records, value << (8 * size) <= max);
+	}
+	return records_stopped(records) ? 0 : value;
+}
+
+void
+records_expect(struct records *records, size_t value)
+{
+	records_require(records, records_u8(records) == value >> 8);
+	if (!records_stopped(records))
+		records_require(records, records_u8(records) == (value & 0xff));
+}
