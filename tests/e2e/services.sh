@@ -1,0 +1,162 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# services.sh - one check per service, each with its own client, of the one
+# port they share; to be sourced after servers.sh.  What tells the services
+# apart is their own certificates, their own words and their own logs.
+
+# page NAME URL [ARGUMENT...]: fetch it through $shared, trusting NAME alone.
+page()
+{
+	local name=$1 url=$2
+
+	shift 2
+	curl -sS --max-time 20 --noproxy '*' --cacert "$tmp/$name.crt" \
+	    --connect-to "::$host:$shared" "$@" "$url"
+}
+
+# says TEXT COMMAND...: does it print a line with that text?
+says()
+{
+	local text=$1 answer
+
+	shift
+	answer=$("$@") || return
+	case $answer in
+	*"$text"*) ;;
+	*)
+		printf '# expected "%s" in: %.300s\n' "$text" "$answer"
+		return 1
+		;;
+	esac
+}
+
+# The session's environment names the port sshd itself was reached at.
+ssh_is_served_by_sshd()
+{
+	says " $host $sshd_port marker-$$" \
+	    run_ssh "$shared" "echo \$SSH_CONNECTION marker-$$"
+}
+
+silent_client_gets_banner()
+{
+	local line=
+
+	exec 3<>"/dev/tcp/$host/$shared" || return
+	read -r -t 10 line <&3 || :
+	exec 3<&- 3>&-
+	case $line in
+	SSH-2.0-OpenSSH*behind-usher*) ;;
+	*)
+		printf '# expected a banner of sshd, got "%s"\n' "$line"
+		return 1
+		;;
+	esac
+}
+
+# The address in the URL is no name: no client sends it as one.
+address_reaches_ocserv()
+{
+	says 'config-auth client="vpn"' \
+	    page ocserv "https://$host:$shared/"
+}
+
+# bulk_through_ssh: a megabyte each way, unchanged.
+bulk_through_ssh()
+{
+	head -c 1048576 /dev/urandom >"$tmp/bulk"
+	ssh -F none -p "$shared" -i "$tmp/ssh_user" \
+	    -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
+	    -o UserKnownHostsFile="$tmp/known_hosts" \
+	    -o GlobalKnownHostsFile=none -o StrictHostKeyChecking=yes \
+	    -o LogLevel=ERROR "$host" cat <"$tmp/bulk" >"$tmp/bulk.back" &&
+	    cmp "$tmp/bulk" "$tmp/bulk.back"
+}
+
+openconnect_gets_cookie()
+{
+	local before after
+
+	before=$(grep -c "using 'plain' authentication" "$tmp/ocserv.log") || :
+	says "COOKIE='" ask_for_cookie || return
+	after=$(grep -c "using 'plain' authentication" "$tmp/ocserv.log") || :
+	[ "$after" -gt "$before" ]
+}
+
+ask_for_cookie()
+{
+	echo secret | timeout 20 openconnect --authenticate --no-dtls \
+	    --cafile "$tmp/ocserv.crt" --user walter --passwd-on-stdin \
+	    "https://$host:$shared/" 2>"$tmp/openconnect.log"
+}
+
+socks_reaches_page()
+{
+	says 'the page behind the socks' \
+	    curl -sS --max-time 20 --socks5-hostname "$host:$socks_port" \
+	    "http://$host:$page_port/" &&
+	    logged shadowsocks "connect to $host:$page_port"
+}
+
+# check_services HOW: all of them at $shared; HOW is said in each line.
+check_services()
+{
+	local how=$1 silent=
+
+	# Silence takes its time, the others meanwhile take none of it.
+	silent_client_gets_banner >"$tmp/silent" &
+	silent=$!
+
+	check "$how: ssh reaches sshd" ssh_is_served_by_sshd
+	check "$how: ssh carries a megabyte each way" bulk_through_ssh
+	check "$how: monit.example.net is monit" says 'Monit: small' \
+	    page monit https://monit.example.net/ -u guest:secret
+	check "$how: www.example.net is nginx" says 'nginx: www.example.net' \
+	    page nginx https://www.example.net/
+	check "$how: EXAMPLE.net is nginx" says 'nginx: example.net' \
+	    page nginx https://EXAMPLE.net/
+	check "$how: nginx over HTTP/1.1 and no ALPN" \
+	    says 'nginx: www.example.net' \
+	    page nginx https://www.example.net/ --no-alpn --http1.1
+	check "$how: TLS 1.2 reaches nginx" says 'nginx: www.example.net' \
+	    page nginx https://www.example.net/ --tls-max 1.2
+	check "$how: www.example.org is apache" says 'apache: another name' \
+	    page apache https://www.example.org/name
+	check "$how: a.b.example.org is apache" says 'apache: another name' \
+	    page apache https://a.b.example.org/name
+	check "$how: other.test is apache" says 'apache: another name' \
+	    page apache https://other.test/name
+	if [ "$(id -u)" -eq 0 ]; then
+		check "$how: https://$host/ is ocserv" address_reaches_ocserv
+		check "$how: openconnect gets a cookie" openconnect_gets_cookie
+	else
+		check_skipped "$how: https://$host/ is ocserv" \
+		    "ocserv needs root"
+	fi
+	check "$how: a page through shadowsocks" socks_reaches_page
+	check "$how: a silent client hears sshd" silence_was_answered "$silent"
+	check "$how: nobody got another's clients" nobody_got_strangers
+	rounds=$((rounds + 1))
+}
+
+# Three of the checks are for sshd and one for shadowsocks: each round leaves
+# exactly so many lines in their logs.  (The rest have certificates.)
+rounds=1
+
+nobody_got_strangers()
+{
+	wait_for 5 lines sshd '^Connection from ' $((3 * rounds)) &&
+	    wait_for 5 lines shadowsocks 'new connection from client' "$rounds"
+}
+
+# lines NAME PATTERN COUNT: are there as many lines like that in NAME's log?
+lines()
+{
+	[ "$(grep -cE -- "$2" "$tmp/$1.log")" -eq "$3" ]
+}
+
+silence_was_answered()
+{
+	wait "$1" || {
+		cat "$tmp/silent"
+		return 1
+	}
+}
