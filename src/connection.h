@@ -56,7 +56,7 @@ enum connection_state {
 	CONN_FREE,
 	CONN_PENDING, /* no decision yet; counts against max-pending */
 	CONN_OPEN, /* decided: connecting, relaying, or a program's */
-	CONN_ENDED, /* the log line is written; about to be free */
+	CONN_ENDED, /* somebody writes its log line; about to be free */
 	CONN_MOVING, /* scoreboard.c is between two of these */
 };
 

@@ -16,6 +16,18 @@
 #include "rules.h"
 #include "scoreboard.h"
 
+/*
+ * MESSAGE_ID of every connection's entry in the journal:
+ * "journalctl MESSAGE_ID=..." finds them all.
+ */
+#define LOG_CONNECTION_ID "f5a12949eff045dfb07ee69d59389306"
+
+/*
+ * Who speaks, in the journal and in syslog, whichever program it is: one name
+ * to filter by.
+ */
+#define LOG_IDENTIFIER "usher"
+
 /* What log_open found; small enough to be handed over in an environment. */
 enum log_kind {
 	LOG_TO_STDERR, /* plain text */
@@ -27,6 +39,8 @@ enum log_kind {
 /*
  * Chooses and opens the target and puts its socket at LOG_FD (handover.h).
  * A target that cannot be had falls back to standard error, said there once.
+ * TARGET_AUTO: the journal if standard error is its or systemd started us;
+ * else standard error if it is a terminal; else syslog.
  */
 void log_open(const char *program, enum rules_log_target target);
 
@@ -35,7 +49,8 @@ void log_adopt(const char *program, enum log_kind kind);
 enum log_kind log_kind(void);
 
 /*
- * One event, without a newline.  priority is syslog's (LOG_ERR ...).
+ * One event; text ends at a newline, if there is one.  priority is syslog's
+ * (LOG_ERR ...).  Standard error gets "program: " in front.
  */
 void log_event(int priority, const char *text);
 
@@ -43,12 +58,20 @@ void log_event(int priority, const char *text);
 void log_errno(int priority, const char *text, int error);
 
 /*
- * The line of a connection that has ended, from its record.  Says nothing
- * if log is LOG_NONE, or LOG_ERRORS and it ended as connections do.  Lines
- * with an error are rate-limited per service, with a count of those left
- * out in the next one.
+ * The line of a connection that has ended, from its record: key=value pairs
+ * in fixed order, what is not known left out, and the same as fields for the
+ * journal.  With hide_client no client address or port.
+ *
+ * An error is an end by killed, refused, connect-timeout, limit or error:
+ * those are warnings, all others information.  Nothing is said if log is
+ * LOG_NONE, or LOG_ERRORS and it is no error.  Errors are rate-limited per
+ * service: the first line of the next period says how many were suppressed.
  */
 void log_connection(struct scoreboard *board, const struct connection *slot,
     enum rules_log log, bool hide_client);
+
+/* So many error lines of one service in so many microseconds. */
+#define LOG_BURST 10
+#define LOG_PERIOD_US 10000000
 
 #endif

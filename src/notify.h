@@ -23,6 +23,9 @@ bool notify_open(void);
  */
 void notify_send(const char *lines);
 
+/* Forgets it all: for a process that does not speak for the service. */
+void notify_close(void);
+
 /* "RELOADING=1" with the time that has to go with it. */
 void notify_reloading(void);
 

@@ -79,8 +79,8 @@ struct scoreboard {
  * a lock that it loses if it closes any descriptor of the file: leave
  * ret->fd where it is.
  */
-int scoreboard_open(struct scoreboard *ret, const char *directory, int at,
-    int32_t *ret_owner);
+int scoreboard_open(
+    struct scoreboard *ret, const char *directory, int at, int32_t *ret_owner);
 
 /*
  * Maps the scoreboard behind fd, which stays the caller's: for the relay,
@@ -108,8 +108,8 @@ struct tally *scoreboard_tally(const struct scoreboard *board, uint16_t row);
 
 /* Slot i, i < SCOREBOARD_SLOTS. */
 struct connection *scoreboard_slot(const struct scoreboard *board, uint32_t i);
-uint32_t scoreboard_index(const struct scoreboard *board,
-    const struct connection *slot);
+uint32_t scoreboard_index(
+    const struct scoreboard *board, const struct connection *slot);
 
 /*
  * Takes a free slot for a connection from client (family 0: unknown) and
@@ -117,8 +117,8 @@ uint32_t scoreboard_index(const struct scoreboard *board,
  * scoreboard_pass().  Returns NULL when limit are in use, or no memory for
  * one more can be had.
  */
-struct connection *scoreboard_take(struct scoreboard *board, uint32_t limit,
-    const struct endpoint *client);
+struct connection *scoreboard_take(
+    struct scoreboard *board, uint32_t limit, const struct endpoint *client);
 
 /*
  * Hands a slot from the process from to the process to; does nothing if it
@@ -128,8 +128,8 @@ struct connection *scoreboard_take(struct scoreboard *board, uint32_t limit,
 void scoreboard_pass(struct connection *slot, int32_t from, int32_t to);
 
 /* Connections of this source now: an IPv4 address or an IPv6 /64. */
-uint32_t scoreboard_source_count(const struct scoreboard *board,
-    const struct endpoint *client);
+uint32_t scoreboard_source_count(
+    const struct scoreboard *board, const struct endpoint *client);
 
 /*
  * The client turns out to be another (PROXY header): moves the count and sets
@@ -139,16 +139,22 @@ void scoreboard_source_move(struct scoreboard *board, struct connection *slot,
     const struct endpoint *client);
 
 /* Decided for the service in row: no longer pending, counted there. */
-void scoreboard_decided(struct scoreboard *board, struct connection *slot,
-    uint16_t row);
+void scoreboard_decided(
+    struct scoreboard *board, struct connection *slot, uint16_t row);
+
+/*
+ * The connection has ended, slot->end says how.  Returns whether the caller
+ * is the first to say so: then its log line is the caller's to write.
+ */
+bool scoreboard_ended(struct connection *slot);
 
 /*
  * Gives a slot back, adding it to the totals under slot->end.  Only the
  * first caller for a connection does anything: returns whether this was it.
  *
- * The process that serves the connection calls it after its log line.  If it
- * did not get that far, slot->pid is still its pid when it has been reaped:
- * then its parent does both.
+ * The process that serves the connection calls scoreboard_ended() and this at
+ * its end.  If it did not get that far, slot->pid is still its pid when it
+ * has been reaped: then its parent does the same.
  */
 bool scoreboard_give_back(struct scoreboard *board, struct connection *slot);
 
@@ -156,9 +162,9 @@ bool scoreboard_give_back(struct scoreboard *board, struct connection *slot);
  * Frees the slots whose process is gone and recounts.  For the keeper: at its
  * start, when an acceptor has died, when head->torn is not 0, and now and
  * then while slots of an earlier usherd are in use.  each(slot, arg), if not
- * NULL, hears of every slot about to be freed that is CONN_PENDING or
- * CONN_OPEN.  Returns 0, or -EAGAIN if so much was going on that counting has
- * to be tried again later.
+ * NULL, hears of every slot about to be freed whose log line is to be written
+ * (as scoreboard_ended), and sets slot->end.  Returns 0, or -EAGAIN if so much
+ * was going on that counting has to be tried again later.
  */
 int scoreboard_mend(struct scoreboard *board,
     void (*each)(struct connection *slot, void *arg), void *arg);

@@ -1,0 +1,243 @@
+/*
+ * log.c - targets of log lines.
+ *
+ * The journal's native protocol is a datagram of "NAME=value" lines
+ * (systemd.io/JOURNAL_NATIVE_PROTOCOL).  To /dev/log goes the form of RFC 3164
+ * without a time: there is no way to ask a daemon whether it takes RFC 5424,
+ * every one takes this, and each puts the time of arrival, which is the same.
+ *
+ * The sockets are connected, so they work after chroot() and without looking
+ * up a path each time.  When the reader was restarted under a new socket, one
+ * more try goes to the name.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "handover.h"
+#include "log_inner.h"
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define SYSLOG_SOCKET "/dev/log"
+#define PARTS_MAX 6
+
+static const char *program_name = LOG_IDENTIFIER;
+static enum log_kind target_kind = LOG_TO_STDERR;
+
+/* What one line is put together from, for one system call. */
+struct parts {
+	struct iovec vec[PARTS_MAX];
+	uint8_t n; /* fits what either libc makes of msg_iovlen */
+};
+
+static void
+add_bytes(struct parts *parts, const char *bytes, size_t n)
+{
+	parts->vec[parts->n].iov_base = (void *)(uintptr_t)bytes;
+	parts->vec[parts->n++].iov_len = n;
+}
+
+static void
+add(struct parts *parts, const char *text)
+{
+	add_bytes(parts, text, strlen(text));
+}
+
+static struct sockaddr_un
+socket_name(const char *path)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+	memcpy(name.sun_path, path, strlen(path));
+	return name;
+}
+
+static void
+send_parts(struct parts *parts, const char *path)
+{
+	struct sockaddr_un name;
+	struct msghdr message = {
+		.msg_iov = parts->vec,
+		.msg_iovlen = parts->n,
+	};
+	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+	if (sendmsg(LOG_FD, &message, flags) >= 0)
+		return;
+	if (errno != ECONNREFUSED && errno != ENOTCONN && errno != ECONNRESET)
+		return;
+	name = socket_name(path);
+	message.msg_name = &name;
+	message.msg_namelen = sizeof(name);
+	sendmsg(LOG_FD, &message, flags);
+}
+
+/* A pipe that nobody empties must not stop us: then the line is lost. */
+static void
+write_parts(struct parts *parts)
+{
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+		return;
+	if (writev(STDERR_FILENO, parts->vec, parts->n) < 0)
+		return;
+}
+
+void
+log_send(int priority, const char *prefix, const char *text,
+    const struct line *fields)
+{
+	struct parts parts = { .n = 0 };
+	char head[80];
+	struct line line = LINE(head);
+	size_t n = strcspn(text, "\n");
+
+	if (target_kind == LOG_TO_JOURNAL) {
+		line_text(&line,
+		    "SYSLOG_IDENTIFIER=" LOG_IDENTIFIER
+		    "\nSYSLOG_FACILITY=3\nPRIORITY=");
+		line_int(&line, priority);
+		line_text(&line, "\nMESSAGE=");
+		add(&parts, head);
+		add_bytes(&parts, text, n);
+		add(&parts, "\n");
+		if (fields)
+			add_bytes(&parts, fields->text, fields->len);
+		send_parts(&parts, JOURNAL_SOCKET);
+	} else if (target_kind == LOG_TO_SYSLOG) {
+		line_char(&line, '<');
+		line_int(&line, LOG_DAEMON | priority);
+		line_text(&line, ">" LOG_IDENTIFIER "[");
+		line_int(&line, getpid());
+		line_text(&line, "]: ");
+		add(&parts, head);
+		add_bytes(&parts, text, n);
+		send_parts(&parts, SYSLOG_SOCKET);
+	} else {
+		if (target_kind == LOG_TO_STDERR_MARKED) {
+			line_char(&line, '<');
+			line_int(&line, priority);
+			line_char(&line, '>');
+		}
+		add(&parts, head);
+		add(&parts, prefix);
+		add_bytes(&parts, text, n);
+		add(&parts, "\n");
+		write_parts(&parts);
+	}
+}
+
+void
+log_event(int priority, const char *text)
+{
+	char buffer[64];
+	struct line prefix = LINE(buffer);
+
+	line_text(&prefix, program_name);
+	line_text(&prefix, ": ");
+	log_send(priority, prefix.text, text, NULL);
+}
+
+void
+log_errno(int priority, const char *text, int error)
+{
+	char buffer[LOG_TEXT_MAX];
+	struct line line = LINE(buffer);
+
+	line_text(&line, text);
+	line_text(&line, ": ");
+	line_text(&line, strerror(error));
+	log_event(priority, line.text);
+}
+
+/* Reads "DEVICE:INODE" of JOURNAL_STREAM. */
+static bool
+stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char text[48];
+	struct line line = LINE(text);
+	struct stat st;
+
+	if (!stream || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	line_uint(&line, st.st_dev);
+	line_char(&line, ':');
+	line_uint(&line, st.st_ino);
+	return strcmp(stream, line.text) == 0;
+}
+
+static enum rules_log_target
+choose(void)
+{
+	if (stderr_is_journal() || getenv("NOTIFY_SOCKET"))
+		return TARGET_JOURNAL;
+	return isatty(STDERR_FILENO) ? TARGET_STDERR : TARGET_SYSLOG;
+}
+
+/* Puts a socket that is connected to path at LOG_FD.  0 or -errno. */
+static int
+connect_to(const char *path)
+{
+	struct sockaddr_un name = socket_name(path);
+	FD_AUTO int reader = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (reader < 0)
+		return -errno;
+	if (connect(reader, (struct sockaddr *)&name, sizeof(name)) < 0)
+		return -errno;
+	if (reader == LOG_FD)
+		return fd_take(&reader) < 0 ? -EBADF : 0;
+	return dup3(reader, LOG_FD, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+void
+log_open(const char *program, enum rules_log_target target)
+{
+	int r = 0;
+
+	program_name = program;
+	target_kind =
+	    stderr_is_journal() ? LOG_TO_STDERR_MARKED : LOG_TO_STDERR;
+	if (target == TARGET_AUTO)
+		target = choose();
+	if (target == TARGET_JOURNAL)
+		r = connect_to(JOURNAL_SOCKET);
+	else if (target == TARGET_SYSLOG)
+		r = connect_to(SYSLOG_SOCKET);
+	if (r < 0)
+		log_errno(LOG_WARNING,
+		    target == TARGET_JOURNAL ?
+			"logging here, not to " JOURNAL_SOCKET :
+			"logging here, not to " SYSLOG_SOCKET,
+		    -r);
+	else if (target == TARGET_JOURNAL)
+		target_kind = LOG_TO_JOURNAL;
+	else if (target == TARGET_SYSLOG)
+		target_kind = LOG_TO_SYSLOG;
+}
+
+void
+log_adopt(const char *program, enum log_kind kind)
+{
+	program_name = program;
+	target_kind = kind;
+}
+
+enum log_kind
+log_kind(void)
+{
+	return target_kind;
+}

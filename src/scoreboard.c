@@ -1,0 +1,389 @@
+/*
+ * scoreboard.c - taking slots, giving them back, and the counts.
+ *
+ * What makes this safe against a process being killed between any two
+ * instructions: slot->pid is the one truth about whose a slot is, and it only
+ * goes 0 -> acceptor -> child -> 0.  Everything that changes a count first
+ * puts the slot into CONN_MOVING and adds one to head->changes.  So a change
+ * that was cut short can be seen (the slot is moving and its process is
+ * dead), and so can a change that is going on while scoreboard_mend() counts.
+ */
+#include "scoreboard.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "scoreboard_inner.h"
+
+/* Slots get their memory by so many at a time. */
+#define SLOTS_CHUNK 16
+
+static uint64_t
+rotate(uint64_t value, unsigned bits)
+{
+	return value << bits | value >> (64 - bits);
+}
+
+/* One round of SipHash. */
+static void
+mix(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] = rotate(v[0], 32);
+	v[2] += v[1];
+	v[0] += v[3];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[2] = rotate(v[2], 32);
+}
+
+/*
+ * SipHash-1-3 of one 8-byte word.  Keyed, because a client who could choose
+ * addresses that share a bucket could lock somebody else out.
+ */
+static uint64_t
+hash(const uint64_t key[2], uint64_t word)
+{
+	uint64_t v[4] = {
+		key[0] ^ 0x736f6d6570736575,
+		key[1] ^ 0x646f72616e646f6d,
+		key[0] ^ 0x6c7967656e657261,
+		key[1] ^ 0x7465646279746573,
+	};
+	uint64_t words[2] = { word, (uint64_t)sizeof(word) << 56 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		v[3] ^= words[i];
+		mix(v);
+		v[0] ^= words[i];
+	}
+	v[2] ^= 0xff;
+	for (unsigned i = 0; i < 3; i++)
+		mix(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+int
+scoreboard_bucket(const struct scoreboard *board, const struct endpoint *client)
+{
+	uint64_t word = 0;
+
+	if (client->family == AF_INET)
+		memcpy(&word, client->ip, 4);
+	else if (client->family == AF_INET6)
+		memcpy(&word, client->ip, 8);
+	else
+		return -1;
+	/* 0.x.x.x and ::/32 are no clients: families need no telling apart. */
+	return (int)(hash(board->head->key, word) % SCOREBOARD_SOURCES);
+}
+
+/*
+ * Counts never go below zero: one that was missed, because somebody was
+ * killed, must not become four thousand million.
+ */
+static void
+drop(_Atomic uint32_t *count)
+{
+	uint32_t old = atomic_load(count);
+
+	while (old > 0 && !atomic_compare_exchange_weak(count, &old, old - 1))
+		continue;
+}
+
+static void
+count_source(const struct scoreboard *board, const struct endpoint *client)
+{
+	int bucket = scoreboard_bucket(board, client);
+
+	if (bucket >= 0)
+		atomic_fetch_add(&board->sources[bucket], 1);
+}
+
+static void
+drop_source(const struct scoreboard *board, const struct endpoint *client)
+{
+	int bucket = scoreboard_bucket(board, client);
+	uint16_t old;
+
+	if (bucket < 0)
+		return;
+	old = atomic_load(&board->sources[bucket]);
+	while (old > 0 &&
+	    !atomic_compare_exchange_weak(
+		&board->sources[bucket], &old, (uint16_t)(old - 1)))
+		continue;
+}
+
+static void
+drop_pending(struct scoreboard_head *head, struct connection *slot)
+{
+	if (slot->pending)
+		drop(&head->pending);
+	slot->pending = 0;
+}
+
+/* Puts the slot into CONN_MOVING if it is in state from; see above. */
+static bool
+begin(struct scoreboard_head *head, struct connection *slot, uint32_t from)
+{
+	if (!atomic_compare_exchange_strong(&slot->state, &from, CONN_MOVING))
+		return false;
+	atomic_fetch_add(&head->changes, 1);
+	return true;
+}
+
+struct tally *
+scoreboard_tally(const struct scoreboard *board, uint16_t row)
+{
+	if (row < SCOREBOARD_SERVICES)
+		return &board->services[row];
+	return &board->head->unserved;
+}
+
+uint16_t
+scoreboard_service(struct scoreboard *board, const char *name)
+{
+	uint32_t rows = atomic_load(&board->head->rows);
+	size_t len = strnlen(name, SCOREBOARD_NAME_MAX - 1);
+	struct tally *tally;
+	uint32_t row;
+
+	if (rows > SCOREBOARD_SERVICES)
+		return CONN_NO_SERVICE;
+	for (row = 0; row < rows; row++)
+		if (strncmp(board->services[row].name, name,
+			SCOREBOARD_NAME_MAX - 1) == 0)
+			return (uint16_t)row;
+	if (row == SCOREBOARD_SERVICES)
+		return CONN_NO_SERVICE;
+
+	tally = &board->services[row];
+	if (scoreboard_provide(
+		board, SERVICES_AT + row * sizeof(*tally), sizeof(*tally)) < 0)
+		return CONN_NO_SERVICE;
+	memset(tally, 0, sizeof(*tally));
+	memcpy(tally->name, name, len);
+	atomic_store(&board->head->rows, row + 1);
+	return (uint16_t)row;
+}
+
+struct connection *
+scoreboard_slot(const struct scoreboard *board, uint32_t i)
+{
+	return (void *)(board->slots + (size_t)i * CONNECTION_SIZE);
+}
+
+uint32_t
+scoreboard_index(const struct scoreboard *board, const struct connection *slot)
+{
+	size_t offset = (size_t)((const uint8_t *)slot - board->slots);
+
+	return (uint32_t)(offset / CONNECTION_SIZE);
+}
+
+/* Sets slot i's bit in the hints.  The lowest clear bit below limit. */
+static int
+claim_hint(struct scoreboard_head *head, uint32_t limit)
+{
+	for (uint32_t w = 0; w < (limit + 63) / 64; w++) {
+		uint64_t old = atomic_load(&head->used[w]);
+
+		while (~old) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(~old);
+
+			if (w * 64 + bit >= limit)
+				return -1;
+			if (atomic_compare_exchange_weak(
+				&head->used[w], &old, old | (uint64_t)1 << bit))
+				return (int)(w * 64 + bit);
+		}
+	}
+	return -1;
+}
+
+void
+scoreboard_free(struct scoreboard *board, uint32_t i)
+{
+	struct connection *slot = scoreboard_slot(board, i);
+
+	atomic_store(&slot->state, CONN_FREE);
+	atomic_store(&slot->pid, 0);
+	atomic_fetch_and(&board->head->used[i / 64], ~((uint64_t)1 << i % 64));
+}
+
+/* Has memory behind slot i, and says that it has been used. */
+static bool
+reach(struct scoreboard *board, uint32_t i)
+{
+	uint32_t high = atomic_load(&board->head->high);
+	uint32_t next = (i / SLOTS_CHUNK + 1) * SLOTS_CHUNK;
+
+	if (i < high)
+		return true;
+	if (scoreboard_provide(
+		board, SLOT_AT(high), SLOT_AT(next) - SLOT_AT(high)) < 0)
+		return false;
+	while (high < next &&
+	    !atomic_compare_exchange_weak(&board->head->high, &high, next))
+		continue;
+	return true;
+}
+
+/* Slot i is the caller's by its pid: fills it in. */
+static void
+start(struct scoreboard *board, struct connection *slot,
+    const struct endpoint *client)
+{
+	struct scoreboard_head *head = board->head;
+
+	begin(head, slot, CONN_FREE);
+	atomic_store(&slot->evict, 0);
+	slot->service = CONN_NO_SERVICE;
+	slot->end = END_NONE;
+	slot->start_us = clock_us();
+	slot->wait_us = -1;
+	slot->connect_us = -1;
+	atomic_store(&slot->active_us, slot->start_us);
+	atomic_store(&slot->bytes_in, 0);
+	atomic_store(&slot->bytes_out, 0);
+	slot->client = *client;
+	memset(&slot->local, 0, sizeof(slot->local));
+	slot->backend_port = 0;
+	slot->error = 0;
+	slot->protocol[0] = '\0';
+	slot->backend[0] = '\0';
+	slot->server_name[0] = '\0';
+	slot->alpn[0] = '\0';
+	slot->pending = 1;
+	atomic_fetch_add(&head->connections, 1);
+	atomic_fetch_add(&head->pending, 1);
+	count_source(board, client);
+	atomic_store(&slot->state, CONN_PENDING);
+}
+
+struct connection *
+scoreboard_take(
+    struct scoreboard *board, uint32_t limit, const struct endpoint *client)
+{
+	int32_t self = getpid();
+	int i;
+
+	if (limit > SCOREBOARD_SLOTS)
+		limit = SCOREBOARD_SLOTS;
+	if (atomic_load(&board->head->connections) >= limit)
+		return NULL;
+	while ((i = claim_hint(board->head, limit)) >= 0) {
+		struct connection *slot = scoreboard_slot(board, (uint32_t)i);
+		int32_t nobody = 0;
+
+		if (!reach(board, (uint32_t)i)) {
+			atomic_fetch_and(&board->head->used[i / 64],
+			    ~((uint64_t)1 << i % 64));
+			return NULL;
+		}
+		/* The hint may have been wrong; the pid never is. */
+		if (atomic_compare_exchange_strong(&slot->pid, &nobody, self)) {
+			start(board, slot, client);
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+void
+scoreboard_pass(struct connection *slot, int32_t from, int32_t to)
+{
+	atomic_compare_exchange_strong(&slot->pid, &from, to);
+}
+
+uint32_t
+scoreboard_source_count(
+    const struct scoreboard *board, const struct endpoint *client)
+{
+	int bucket = scoreboard_bucket(board, client);
+
+	return bucket < 0 ? 0 : atomic_load(&board->sources[bucket]);
+}
+
+void
+scoreboard_source_move(struct scoreboard *board, struct connection *slot,
+    const struct endpoint *client)
+{
+	uint32_t state = atomic_load(&slot->state);
+
+	if (!begin(board->head, slot, state))
+		return;
+	drop_source(board, &slot->client);
+	slot->client = *client;
+	count_source(board, client);
+	atomic_store(&slot->state, state);
+}
+
+void
+scoreboard_decided(
+    struct scoreboard *board, struct connection *slot, uint16_t row)
+{
+	struct tally *tally = scoreboard_tally(board, row);
+
+	if (!begin(board->head, slot, CONN_PENDING))
+		return;
+	drop_pending(board->head, slot);
+	slot->service = row;
+	if (row != CONN_NO_SERVICE) {
+		atomic_fetch_add(&tally->connections, 1);
+		atomic_fetch_add(&tally->total, 1);
+	}
+	atomic_store(&slot->state, CONN_OPEN);
+}
+
+bool
+scoreboard_ended(struct connection *slot)
+{
+	uint32_t state = atomic_load(&slot->state);
+
+	while (state == CONN_PENDING || state == CONN_OPEN)
+		if (atomic_compare_exchange_weak(
+			&slot->state, &state, CONN_ENDED))
+			return true;
+	return false;
+}
+
+/* Adds what the connection moved to its service's totals. */
+static void
+total(const struct scoreboard *board, const struct connection *slot)
+{
+	struct tally *tally = scoreboard_tally(board, slot->service);
+	unsigned end = slot->end < END_COUNT ? slot->end : END_ERROR;
+
+	if (slot->service == CONN_NO_SERVICE)
+		atomic_fetch_add(&tally->total, 1);
+	else
+		drop(&tally->connections);
+	atomic_fetch_add(&tally->bytes_in, atomic_load(&slot->bytes_in));
+	atomic_fetch_add(&tally->bytes_out, atomic_load(&slot->bytes_out));
+	atomic_fetch_add(&tally->ends[end], 1);
+}
+
+bool
+scoreboard_give_back(struct scoreboard *board, struct connection *slot)
+{
+	struct scoreboard_head *head = board->head;
+	uint32_t state = atomic_load(&slot->state);
+
+	if (state == CONN_MOVING)
+		atomic_store(&head->torn, 1); /* mend has to free it */
+	if (state == CONN_MOVING || state == CONN_FREE ||
+	    !begin(head, slot, state))
+		return false;
+	total(board, slot);
+	drop_source(board, &slot->client);
+	drop_pending(head, slot);
+	drop(&head->connections);
+	scoreboard_free(board, scoreboard_index(board, slot));
+	return true;
+}

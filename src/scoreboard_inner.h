@@ -1,0 +1,31 @@
+/*
+ * scoreboard_inner.h - what the three scoreboard files share.  For them only.
+ */
+#ifndef USHER_SCOREBOARD_INNER_H
+#define USHER_SCOREBOARD_INNER_H
+
+#include "scoreboard.h"
+
+/* The file: head, sources, services, slots. */
+#define PAGE_ROUND(n) (((n) + 4095) / 4096 * 4096)
+#define SOURCES_AT PAGE_ROUND(sizeof(struct scoreboard_head))
+#define SERVICES_AT (SOURCES_AT + SCOREBOARD_SOURCES * sizeof(uint16_t))
+#define SLOTS_AT \
+	PAGE_ROUND(SERVICES_AT + SCOREBOARD_SERVICES * sizeof(struct tally))
+#define SLOT_AT(i) (SLOTS_AT + (size_t)(i)*CONNECTION_SIZE)
+#define BOARD_SIZE SLOT_AT(SCOREBOARD_SLOTS)
+
+/*
+ * Has memory behind n bytes of the scoreboard from at on: it is sparse, and
+ * writing to a hole when nothing is left would be a SIGBUS.  0 or -errno.
+ */
+int scoreboard_provide(const struct scoreboard *board, size_t at, size_t n);
+
+/* The bucket that client is counted in, or -1 if it has no address. */
+int scoreboard_bucket(
+    const struct scoreboard *board, const struct endpoint *client);
+
+/* Makes slot i free, last step: it may be taken from here on. */
+void scoreboard_free(struct scoreboard *board, uint32_t i);
+
+#endif

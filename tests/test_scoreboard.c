@@ -1,0 +1,547 @@
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "scoreboard.h"
+
+static struct scoreboard board;
+static char directory[] = "/tmp/usher-board-XXXXXX";
+static char file[PATH_MAX];
+
+static void
+make_directory(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(file, sizeof(file), "%s/%s", directory, SCOREBOARD_FILE);
+}
+
+static void
+remove_directory(void)
+{
+	unlink(file);
+	rmdir(directory);
+	strcpy(directory + strlen(directory) - 6, "XXXXXX");
+}
+
+static void
+open_board(void)
+{
+	int32_t owner;
+
+	ck_assert_int_eq(scoreboard_open(&board, NULL, -1, &owner), 0);
+}
+
+static void
+close_board(void)
+{
+	scoreboard_close(&board);
+}
+
+static struct endpoint
+client_of(const char *host)
+{
+	struct addr addr;
+	struct endpoint ret;
+
+	ck_assert_int_eq(addr_parse_host(host, strlen(host), &addr), 0);
+	endpoint_from(&ret, &addr);
+	return ret;
+}
+
+static void
+assert_empty(void)
+{
+	ck_assert_uint_eq(board.head->connections, 0);
+	ck_assert_uint_eq(board.head->pending, 0);
+	for (uint32_t i = 0; i < SCOREBOARD_SOURCES; i++)
+		ck_assert_uint_eq(board.sources[i], 0);
+	for (uint16_t i = 0; i < SCOREBOARD_SERVICES; i++)
+		ck_assert_uint_eq(board.services[i].connections, 0);
+}
+
+START_TEST(a_connection_is_counted_from_take_to_give_back)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	uint16_t row = scoreboard_service(&board, "openssh");
+	struct tally *tally = scoreboard_tally(&board, row);
+	struct connection *slot = scoreboard_take(&board, 10, &client);
+
+	ck_assert_ptr_nonnull(slot);
+	ck_assert_int_eq(slot->pid, getpid());
+	ck_assert_uint_eq(board.head->connections, 1);
+	ck_assert_uint_eq(board.head->pending, 1);
+	ck_assert_uint_eq(scoreboard_source_count(&board, &client), 1);
+	ck_assert_uint_eq(tally->connections, 0);
+
+	scoreboard_decided(&board, slot, row);
+	scoreboard_decided(&board, slot, row);
+	ck_assert_uint_eq(board.head->pending, 0);
+	ck_assert_uint_eq(tally->connections, 1);
+	ck_assert_uint_eq(tally->total, 1);
+
+	slot->bytes_in = 3;
+	slot->bytes_out = 5;
+	slot->end = END_IDLE;
+	ck_assert(scoreboard_ended(slot));
+	ck_assert(!scoreboard_ended(slot));
+	ck_assert(scoreboard_give_back(&board, slot));
+	ck_assert(!scoreboard_give_back(&board, slot));
+	assert_empty();
+	ck_assert_uint_eq(tally->total, 1);
+	ck_assert_uint_eq(tally->bytes_in, 3);
+	ck_assert_uint_eq(tally->bytes_out, 5);
+	ck_assert_uint_eq(tally->ends[END_IDLE], 1);
+}
+END_TEST
+
+START_TEST(a_connection_without_a_service_has_a_tally_too)
+{
+	struct endpoint client = { .family = 0 };
+	struct connection *slot = scoreboard_take(&board, 10, &client);
+
+	slot->end = END_NO_RULE;
+	ck_assert(scoreboard_give_back(&board, slot));
+	assert_empty();
+	ck_assert_uint_eq(board.head->unserved.total, 1);
+	ck_assert_uint_eq(board.head->unserved.ends[END_NO_RULE], 1);
+}
+END_TEST
+
+START_TEST(slots_are_taken_from_the_front_up_to_the_limit)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	struct connection *slots[100];
+
+	for (uint32_t i = 0; i < 100; i++) {
+		slots[i] = scoreboard_take(&board, 100, &client);
+		ck_assert_uint_eq(scoreboard_index(&board, slots[i]), i);
+	}
+	ck_assert_ptr_null(scoreboard_take(&board, 100, &client));
+	scoreboard_give_back(&board, slots[70]);
+	ck_assert_ptr_eq(scoreboard_take(&board, 100, &client), slots[70]);
+	ck_assert_uint_eq(scoreboard_source_count(&board, &client), 100);
+}
+END_TEST
+
+START_TEST(a_wrong_hint_costs_nobody_a_slot)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	struct connection *first = scoreboard_take(&board, 10, &client);
+	struct connection *second;
+
+	board.head->used[0] = 0;
+	second = scoreboard_take(&board, 10, &client);
+	ck_assert_ptr_nonnull(second);
+	ck_assert_ptr_ne(first, second);
+}
+END_TEST
+
+static const struct {
+	const char *a, *b;
+	bool same;
+} sources[] = {
+	{ "192.0.2.1", "192.0.2.1", true },
+	{ "192.0.2.1", "::ffff:192.0.2.1", true },
+	{ "192.0.2.1", "192.0.2.2", false },
+	{ "2001:db8::1", "2001:db8::ffff:1:2:3", true },
+	{ "2001:db8::1", "2001:db8:0:1::1", false },
+};
+
+START_TEST(a_source_is_an_address_or_a_64)
+{
+	struct endpoint a = client_of(sources[_i].a);
+	struct endpoint b = client_of(sources[_i].b);
+
+	scoreboard_take(&board, 10, &a);
+	ck_assert_uint_eq(
+	    scoreboard_source_count(&board, &b), sources[_i].same);
+}
+END_TEST
+
+START_TEST(a_client_behind_a_proxy_is_counted_where_it_is)
+{
+	struct endpoint proxy = client_of("192.0.2.1");
+	struct endpoint client = client_of("2001:db8::1");
+	struct connection *slot = scoreboard_take(&board, 10, &proxy);
+
+	scoreboard_source_move(&board, slot, &client);
+	ck_assert_uint_eq(scoreboard_source_count(&board, &proxy), 0);
+	ck_assert_uint_eq(scoreboard_source_count(&board, &client), 1);
+	ck_assert_uint_eq(slot->state, CONN_PENDING);
+	scoreboard_give_back(&board, slot);
+	assert_empty();
+}
+END_TEST
+
+START_TEST(a_slot_is_passed_on_once)
+{
+	struct endpoint client = { .family = 0 };
+	struct connection *slot = scoreboard_take(&board, 10, &client);
+
+	scoreboard_pass(slot, getpid(), 12345);
+	ck_assert_int_eq(slot->pid, 12345);
+	scoreboard_pass(slot, getpid(), 6789);
+	ck_assert_int_eq(slot->pid, 12345);
+	scoreboard_give_back(&board, slot);
+	scoreboard_pass(slot, 12345, 6789);
+	ck_assert_int_eq(slot->pid, 0);
+}
+END_TEST
+
+START_TEST(a_service_keeps_its_row)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < SCOREBOARD_SERVICES; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		ck_assert_uint_eq(scoreboard_service(&board, name), i);
+	}
+	ck_assert_uint_eq(scoreboard_service(&board, "s7"), 7);
+	ck_assert_uint_eq(
+	    scoreboard_service(&board, "one more"), CONN_NO_SERVICE);
+	ck_assert_ptr_eq(
+	    scoreboard_tally(&board, CONN_NO_SERVICE), &board.head->unserved);
+}
+END_TEST
+
+/* Lives through connections one after the other, for ever or so many. */
+_Noreturn static void
+be_busy(unsigned seed, int rounds)
+{
+	while (rounds != 0) {
+		struct endpoint client = { .family = AF_INET, .port = 1 };
+		struct connection *slot;
+
+		seed = seed * 1103515245 + 12345;
+		client.ip[0] = (uint8_t)(1 + seed / 65536 % 4);
+		slot = scoreboard_take(&board, 1000, &client);
+		if (!slot)
+			abort();
+		if (seed & 0x20000) {
+			client.ip[0]++;
+			scoreboard_source_move(&board, slot, &client);
+		}
+		if (seed & 0x40000)
+			scoreboard_decided(
+			    &board, slot, (uint16_t)(seed / 65536 % 2));
+		if (seed & 0x80000)
+			scoreboard_ended(slot);
+		slot->end = END_IDLE;
+		scoreboard_give_back(&board, slot);
+		if (rounds > 0)
+			rounds--;
+	}
+	_exit(0);
+}
+
+#define KILLED 400
+
+START_TEST(processes_killed_anywhere_leave_nothing_that_mend_cannot_mend)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	struct connection *ours;
+	unsigned torn = 0;
+
+	scoreboard_service(&board, "a");
+	scoreboard_service(&board, "b");
+	ours = scoreboard_take(&board, 1000, &client);
+	scoreboard_decided(&board, ours, 1);
+	for (unsigned i = 0; i < KILLED; i++) {
+		pid_t child = fork();
+		uint32_t seen = board.head->changes;
+
+		if (child == 0)
+			be_busy(i * 7919, -1);
+		while (board.head->changes - seen < 10 + i)
+			continue;
+		kill(child, SIGKILL);
+		ck_assert_int_eq(waitpid(child, NULL, 0), child);
+		for (uint32_t s = 0; s < board.head->high; s++)
+			torn +=
+			    scoreboard_slot(&board, s)->state == CONN_MOVING;
+	}
+	ck_assert_uint_gt(torn, 0); /* or this has tested nothing */
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	ck_assert_uint_eq(board.head->connections, 1);
+	ck_assert_uint_eq(board.head->pending, 0);
+	ck_assert_uint_eq(board.services[0].connections, 0);
+	ck_assert_uint_eq(board.services[1].connections, 1);
+	ck_assert_uint_eq(scoreboard_source_count(&board, &client), 1);
+	ck_assert(scoreboard_give_back(&board, ours));
+	assert_empty();
+	for (uint32_t w = 0; w < SCOREBOARD_WORDS; w++)
+		ck_assert_uint_eq(board.head->used[w], 0);
+}
+END_TEST
+
+#define BUSY 3
+
+START_TEST(mending_while_others_work_changes_nothing)
+{
+	pid_t children[BUSY];
+	unsigned mended = 0, running = BUSY;
+
+	scoreboard_service(&board, "a");
+	scoreboard_service(&board, "b");
+	for (unsigned i = 0; i < BUSY; i++) {
+		children[i] = fork();
+		if (children[i] == 0)
+			be_busy(i, 30000);
+	}
+	while (running > 0) {
+		int status;
+
+		if (waitpid(-1, &status, WNOHANG) > 0) {
+			ck_assert(
+			    WIFEXITED(status) && WEXITSTATUS(status) == 0);
+			running--;
+		}
+		mended += scoreboard_mend(&board, NULL, NULL) == 0;
+	}
+	ck_assert_uint_gt(mended, 0);
+	assert_empty();
+}
+END_TEST
+
+static void
+note(struct connection *slot, void *arg)
+{
+	slot->end = END_KILLED;
+	*(int *)arg += 1;
+}
+
+START_TEST(mend_tells_of_each_connection_it_frees)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	pid_t child = fork();
+	int told = 0;
+
+	if (child == 0) {
+		scoreboard_take(&board, 10, &client);
+		scoreboard_ended(scoreboard_take(&board, 10, &client));
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	scoreboard_mend(&board, note, &told);
+	ck_assert_int_eq(told, 1);
+	ck_assert_uint_eq(board.head->unserved.ends[END_KILLED], 1);
+	assert_empty();
+}
+END_TEST
+
+START_TEST(a_scoreboard_outlives_its_keeper)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	struct connection *slot;
+	uint16_t row;
+	int32_t owner;
+	struct stat st;
+
+	ck_assert_int_eq(scoreboard_open(&board, directory, -1, &owner), 0);
+	ck_assert_int_eq(stat(file, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0640);
+	ck_assert_int_lt(st.st_blocks * 512, 400 * 1024); /* it is sparse */
+	row = scoreboard_service(&board, "openssh");
+	slot = scoreboard_take(&board, 10, &client);
+	scoreboard_decided(&board, slot, row);
+	slot->bytes_in = 7;
+	scoreboard_close(&board);
+
+	ck_assert_int_eq(scoreboard_open(&board, directory, -1, &owner), 0);
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	ck_assert_uint_eq(board.head->connections, 1);
+	ck_assert_uint_eq(scoreboard_source_count(&board, &client), 1);
+	ck_assert(scoreboard_give_back(&board, scoreboard_slot(&board, 0)));
+	ck_assert_uint_eq(scoreboard_service(&board, "openssh"), row);
+	ck_assert_uint_eq(scoreboard_tally(&board, row)->bytes_in, 7);
+	scoreboard_close(&board);
+}
+END_TEST
+
+/* A keeper in a process of its own, with a child that outlives it. */
+static pid_t
+start_keeper(pid_t *ret_child)
+{
+	int ready[2];
+	pid_t keeper;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	keeper = fork();
+	if (keeper == 0) {
+		int32_t owner;
+		pid_t child;
+
+		if (scoreboard_open(&board, directory, -1, &owner) < 0)
+			_exit(1);
+		child = fork();
+		if (child > 0 && write(ready[1], &child, sizeof(child)) < 0)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(
+	    read(ready[0], ret_child, sizeof(*ret_child)), sizeof(*ret_child));
+	return keeper;
+}
+
+START_TEST(a_second_keeper_is_told_who_is_first)
+{
+	pid_t child, keeper = start_keeper(&child);
+	int32_t owner = -1;
+
+	ck_assert_int_eq(
+	    scoreboard_open(&board, directory, -1, &owner), -EBUSY);
+	ck_assert_int_eq(owner, keeper);
+	kill(keeper, SIGKILL);
+	waitpid(keeper, NULL, 0);
+	/* What the keeper's children still hold does not matter. */
+	ck_assert_int_eq(kill(child, 0), 0);
+	ck_assert_int_eq(scoreboard_open(&board, directory, -1, &owner), 0);
+	ck_assert_int_eq(board.head->keeper, getpid());
+	kill(child, SIGKILL);
+	scoreboard_close(&board);
+}
+END_TEST
+
+START_TEST(what_is_no_scoreboard_of_ours_is_replaced)
+{
+	int32_t owner;
+	int fd = open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	ck_assert_int_eq(write(fd, "something", 9), 9);
+	ck_assert_int_eq(scoreboard_open(&board, directory, -1, &owner), 0);
+	ck_assert_uint_eq(board.head->magic, SCOREBOARD_MAGIC);
+	board.head->version++;
+	scoreboard_close(&board);
+
+	/* Whoever has the old one keeps it as it is. */
+	close(fd);
+	fd = open(file, O_RDWR);
+	ck_assert_int_eq(scoreboard_open(&board, directory, -1, &owner), 0);
+	ck_assert_uint_eq(board.head->version, SCOREBOARD_VERSION);
+	scoreboard_close(&board);
+	ck_assert_int_eq(scoreboard_map(&board, fd), -EPROTO);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_symbolic_link_is_not_followed)
+{
+	int32_t owner;
+
+	ck_assert_int_eq(symlink("/tmp/elsewhere", file), 0);
+	ck_assert_int_eq(
+	    scoreboard_open(&board, directory, -1, &owner), -ELOOP);
+}
+END_TEST
+
+START_TEST(a_missing_directory_is_an_error)
+{
+	int32_t owner;
+
+	ck_assert_int_eq(
+	    scoreboard_open(&board, "/nonexistent", -1, &owner), -ENOENT);
+}
+END_TEST
+
+START_TEST(the_descriptor_goes_where_it_is_wanted)
+{
+	int32_t owner;
+
+	ck_assert_int_eq(scoreboard_open(&board, directory, 77, &owner), 0);
+	ck_assert_int_eq(board.fd, 77);
+	ck_assert_int_eq(fcntl(77, F_GETFD), FD_CLOEXEC);
+	scoreboard_close(&board);
+	ck_assert_int_eq(scoreboard_open(&board, NULL, 78, &owner), 0);
+	ck_assert_int_eq(board.fd, 78);
+	scoreboard_close(&board);
+}
+END_TEST
+
+START_TEST(a_snapshot_is_private_and_its_texts_end)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	struct connection *slot = scoreboard_take(&board, 10, &client);
+	struct scoreboard copy;
+
+	scoreboard_service(&board, "openssh");
+	memset(board.services[0].name, 'x', SCOREBOARD_NAME_MAX);
+	memset(slot->backend, 'x', sizeof(slot->backend));
+	memset(slot->server_name, 'x', sizeof(slot->server_name));
+	memset(slot->protocol, 'x', sizeof(slot->protocol));
+	memset(slot->alpn, 'x', sizeof(slot->alpn));
+	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), 0);
+	slot->bytes_in = 9;
+	slot = scoreboard_slot(&copy, 0);
+	ck_assert_uint_eq(slot->bytes_in, 0);
+	ck_assert_int_eq(slot->pid, getpid());
+	ck_assert_uint_eq(
+	    strlen(copy.services[0].name), SCOREBOARD_NAME_MAX - 1);
+	ck_assert_uint_eq(strlen(slot->backend), sizeof(slot->backend) - 1);
+	ck_assert_uint_eq(
+	    strlen(slot->server_name), sizeof(slot->server_name) - 1);
+	ck_assert_uint_eq(strlen(slot->protocol), sizeof(slot->protocol) - 1);
+	ck_assert_uint_eq(strlen(slot->alpn), sizeof(slot->alpn) - 1);
+	scoreboard_close(&copy);
+}
+END_TEST
+
+START_TEST(a_reader_bounds_what_the_head_claims)
+{
+	struct scoreboard copy;
+
+	board.head->high = UINT32_MAX;
+	board.head->rows = UINT32_MAX;
+	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), -EPROTO);
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), -EAGAIN);
+	ck_assert_uint_eq(scoreboard_service(&board, "a"), CONN_NO_SERVICE);
+}
+END_TEST
+
+Suite *scoreboard_suite(void);
+
+Suite *
+scoreboard_suite(void)
+{
+	Suite *suite = suite_create("scoreboard");
+	TCase *memory = tcase_create("in memory");
+	TCase *files = tcase_create("in a directory");
+
+	tcase_add_checked_fixture(memory, open_board, close_board);
+	tcase_set_timeout(memory, 60);
+	tcase_add_test(memory, a_connection_is_counted_from_take_to_give_back);
+	tcase_add_test(memory, a_connection_without_a_service_has_a_tally_too);
+	tcase_add_test(memory, slots_are_taken_from_the_front_up_to_the_limit);
+	tcase_add_test(memory, a_wrong_hint_costs_nobody_a_slot);
+	tcase_add_loop_test(memory, a_source_is_an_address_or_a_64, 0,
+	    (int)(sizeof(sources) / sizeof(sources[0])));
+	tcase_add_test(memory, a_client_behind_a_proxy_is_counted_where_it_is);
+	tcase_add_test(memory, a_slot_is_passed_on_once);
+	tcase_add_test(memory, a_service_keeps_its_row);
+	tcase_add_test(memory,
+	    processes_killed_anywhere_leave_nothing_that_mend_cannot_mend);
+	tcase_add_test(memory, mending_while_others_work_changes_nothing);
+	tcase_add_test(memory, mend_tells_of_each_connection_it_frees);
+	tcase_add_test(memory, a_snapshot_is_private_and_its_texts_end);
+	tcase_add_test(memory, a_reader_bounds_what_the_head_claims);
+	suite_add_tcase(suite, memory);
+
+	tcase_add_checked_fixture(files, make_directory, remove_directory);
+	tcase_add_test(files, a_scoreboard_outlives_its_keeper);
+	tcase_add_test(files, a_second_keeper_is_told_who_is_first);
+	tcase_add_test(files, what_is_no_scoreboard_of_ours_is_replaced);
+	tcase_add_test(files, a_symbolic_link_is_not_followed);
+	tcase_add_test(files, a_missing_directory_is_an_error);
+	tcase_add_test(files, the_descriptor_goes_where_it_is_wanted);
+	suite_add_tcase(suite, files);
+	return suite;
+}
