@@ -22,7 +22,7 @@ done
 cd "$dir"
 mv usher-inetd@.service usher-inetd@test.service
 SYSTEMD_UNIT_PATH=$dir: systemd-analyze verify --man=no --recursive-errors=no \
-	./usher.socket ./usher.service ./usher-inetd@test.service >verify 2>&1 ||
-	{ cat verify && exit 1; }
-cat verify
-! grep -q "$dir" verify
+	./usher.socket ./usher.service ./usher-inetd@test.service >said 2>&1 ||
+	{ cat said && exit 1; }
+cat said
+! grep -q "$dir" said
