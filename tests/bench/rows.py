@@ -176,7 +176,7 @@ def settle(group):
     end = time.monotonic() + 6
     last = group.memory()
     while time.monotonic() < end:
-        time.sleep(0.4)
+        time.sleep(0.25)
         now = group.memory()
         if abs(now - last) < 64 * 1024:
             return now
@@ -217,9 +217,10 @@ def measure_held(bench, peer):
 
 
 def measure_flood(bench, peer):
+    """A thousand silent clients a second, who give up one after the other
+    once there are as many as there should be."""
     pids = len(peer.pids())
-    flood = Load(bench, peer, "flood", "-c", str(bench.silent),
-                 "-R", str(bench.silent // 2))
+    flood = Load(bench, peer, "flood", "-c", str(bench.silent), "-R", "1000")
     result = load(bench, peer, "rate", "-r", str(4 * bench.seconds))
     flood.stop()
     yield result["failed"], {"flood.p50": result["p50_us"] / 1000,
