@@ -14,8 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SERVER_NAME "www.example.net"
-
 int64_t
 now_ns(void)
 {
@@ -68,18 +66,19 @@ put16(struct greeting *to, size_t n)
 
 /*
  * RFC 5246, section 7.4.1.2, with server_name (RFC 6066), ALPN (RFC 7301)
- * and as much padding (RFC 7685) as makes it the usual 512 bytes less some.
+ * and padding (RFC 7685) up to the length asked for.
  */
 void
-greeting_tls(struct greeting *ret)
+greeting_tls(struct greeting *ret, const char *name, size_t len)
 {
 	static const uint8_t ciphers[] = { 0, 6, 0xc0, 0x2f, 0xc0, 0x30, 0x13,
 		0x01, 1, 0 };
 	static const uint8_t alpn[] = { 0, 16, 0, 5, 0, 3, 2, 'h', '2' };
 	static const uint8_t zero[GREETING_MAX];
-	const size_t name = sizeof(SERVER_NAME) - 1, padding = 350;
-	const size_t extensions = 9 + name + sizeof(alpn) + 4 + padding;
-	const size_t hello = 2 + 32 + 1 + sizeof(ciphers) + 2 + extensions;
+	const size_t n = strlen(name);
+	const size_t hello = len - 9; /* record and handshake header */
+	const size_t extensions = hello - 2 - 32 - 1 - sizeof(ciphers) - 2;
+	const size_t padding = extensions - 9 - n - sizeof(alpn) - 4;
 
 	ret->len = 0;
 	put(ret, "\x16\x03\x01", 3);
@@ -91,11 +90,11 @@ greeting_tls(struct greeting *ret)
 	put(ret, ciphers, sizeof(ciphers));
 	put16(ret, extensions);
 	put16(ret, 0);
-	put16(ret, name + 5);
-	put16(ret, name + 3);
+	put16(ret, n + 5);
+	put16(ret, n + 3);
 	put(ret, "", 1);
-	put16(ret, name);
-	put(ret, SERVER_NAME, name);
+	put16(ret, n);
+	put(ret, name, n);
 	put(ret, alpn, sizeof(alpn));
 	put16(ret, 21);
 	put16(ret, padding);
@@ -106,7 +105,7 @@ void
 greeting_answer(struct greeting *ret, const struct options *options)
 {
 	if (options->tls)
-		greeting_tls(ret);
+		greeting_tls(ret, SERVER_NAME, HELLO_LEN);
 	else
 		greeting_ssh(ret, "answer");
 }

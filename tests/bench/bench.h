@@ -26,7 +26,10 @@
 
 #define CHUNK (256 * 1024) /* bytes a bulk read or write is given */
 #define CONNS_MAX 8192
-#define GREETING_MAX 512
+#define GREETING_MAX 4096
+
+#define SERVER_NAME "www.example.net"
+#define HELLO_LEN 512 /* bytes, as a browser's without key shares */
 
 #define NS_PER_SEC 1000000000LL
 
@@ -71,8 +74,8 @@ _Noreturn void fail(const char *what);
 void greeting_ssh(struct greeting *ret, const char *word);
 void greeting_ssh_count(struct greeting *ret, const char *word, uint64_t n);
 
-/* A TLS 1.2 ClientHello for www.example.net that offers h2. */
-void greeting_tls(struct greeting *ret);
+/* A ClientHello of len bytes for that name, which offers h2. */
+void greeting_tls(struct greeting *ret, const char *name, size_t len);
 
 /* The greeting that asks for an answer, as the options want it. */
 void greeting_answer(struct greeting *ret, const struct options *options);

@@ -186,8 +186,8 @@ def settle(group):
 
 def measure_idle(bench, peer):
     """Run first, while nothing has been kept from busier times."""
-    if not peer.group:
-        return
+    if not peer.group or not peer.group.usable:
+        return  # whose memory would it be?
     yield 0, {"idle.pss": cgroup.pss_kb(peer.pids())}
     if not peer.group.has_memory:
         return
