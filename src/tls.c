@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "hostname.h"
 #include "records.h"
 
 enum {
@@ -27,35 +28,20 @@ struct draft {
 	bool seen_name, seen_alpn, seen_versions;
 };
 
-static bool
-is_host_byte(uint8_t byte)
-{
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-	    (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' ||
-	    byte == '.';
-}
-
 /* Keep the name at the records, whose bytes are there, if it is usable. */
 static void
 keep_name(struct records *records, size_t size, struct tls_hello *hello)
 {
-	bool labels = false;
+	uint8_t name[HOSTNAME_MAX];
 	size_t i;
 
-	for (i = 0; i < size; i++) {
-		uint8_t byte = records_u8(records);
-
-		if (!is_host_byte(byte)) {
-			hello->name[0] = '\0';
-			return;
-		}
-		if (byte != '.')
-			labels = true;
-		hello->name[i] = (char)byte;
-	}
-	hello->name[size] = '\0';
+	for (i = 0; i < size; i++)
+		name[i] = records_u8(records);
+	if (!hostname_is_usable(name, size))
+		return;
+	memcpy(hello->name, name, size);
 	hello->name_len = size;
-	hello->has_name = labels;
+	hello->has_name = true;
 }
 
 /*
@@ -72,8 +58,8 @@ read_name(
 	struct records name;
 	size_t size;
 
-	if (host && max > TLS_NAME_MAX)
-		max = TLS_NAME_MAX;
+	if (host && max > HOSTNAME_MAX)
+		max = HOSTNAME_MAX;
 	size = records_length(records, 2, max);
 	records_require(records, !host || size > 0);
 	left -= NAME_HEADER + size;

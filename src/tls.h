@@ -18,8 +18,9 @@
 #include <stdint.h>
 
 #include "answer.h"
+#include "hostname.h"
 
-#define TLS_NAME_MAX 255 /* bytes of a host name or ALPN name */
+#define TLS_ALPN_MAX 255 /* bytes of one ALPN name */
 
 /* A list of ALPN names that is being walked through. */
 struct tls_alpn {
@@ -31,7 +32,7 @@ struct tls_alpn {
 /* One entry of that list: 1 to 255 bytes, any of them, NUL too. */
 struct tls_alpn_name {
 	size_t len;
-	char text[TLS_NAME_MAX + 1]; /* NUL-terminated */
+	char text[TLS_ALPN_MAX + 1]; /* NUL-terminated */
 };
 
 struct tls_hello {
@@ -41,14 +42,13 @@ struct tls_hello {
 	 */
 	uint16_t version;
 	/*
-	 * A server name made of host name bytes only (letters, digits, "-",
-	 * "_", "."): safe to log and to pass on, though hostile still.  As
-	 * sent: case and a trailing dot are kept.  With encrypted hellos (ECH)
-	 * it is the outer name.  A name with other bytes counts as none.
+	 * A server name that is usable as hostname.h has it, as sent: case and
+	 * a trailing dot are kept.  With encrypted hellos (ECH) it is the
+	 * outer name.  One that is not usable counts as none.
 	 */
 	bool has_name;
 	size_t name_len;
-	char name[TLS_NAME_MAX + 1]; /* NUL-terminated */
+	char name[HOSTNAME_MAX + 1]; /* NUL-terminated */
 	/* How many ALPN names are offered, and where; empty ones left out. */
 	unsigned n_alpn;
 	struct tls_alpn alpn;

@@ -5,6 +5,7 @@
 SUITE(addr)
 SUITE(deadline)
 SUITE(fd)
+SUITE(http)
 SUITE(line)
 SUITE(log)
 SUITE(notify)

@@ -1,0 +1,80 @@
+#include "hostname.h"
+
+static bool
+is_alnum(uint8_t byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+	    (byte >= '0' && byte <= '9');
+}
+
+static bool
+is_hex(uint8_t byte)
+{
+	return (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F') ||
+	    (byte >= '0' && byte <= '9');
+}
+
+bool
+hostname_is_usable(const uint8_t *text, size_t len)
+{
+	bool labels = false;
+	size_t i;
+
+	if (len > HOSTNAME_MAX)
+		return false;
+	for (i = 0; i < len; i++) {
+		if (is_alnum(text[i]) || text[i] == '-' || text[i] == '_')
+			labels = true;
+		else if (text[i] != '.')
+			return false;
+	}
+	return labels;
+}
+
+/* How long the address in brackets is with which text begins; 0: none. */
+static size_t
+bracketed(const uint8_t *text, size_t len)
+{
+	size_t i;
+
+	if (len == 0 || text[0] != '[')
+		return 0;
+	for (i = 1; i < len && i < HOSTNAME_MAX; i++) {
+		if (text[i] == ']')
+			return i > 1 ? i + 1 : 0;
+		if (!is_hex(text[i]) && text[i] != ':' && text[i] != '.')
+			return 0;
+	}
+	return 0;
+}
+
+/* Nothing, or a colon and digits, of which there may be none. */
+static bool
+is_port(const uint8_t *text, size_t len)
+{
+	size_t i;
+
+	if (len > 0 && text[0] != ':')
+		return false;
+	for (i = 1; i < len; i++)
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+	return true;
+}
+
+bool
+hostname_of_authority(const uint8_t *text, size_t len, struct span *ret)
+{
+	size_t host = bracketed(text, len);
+
+	if (host == 0) {
+		while (host < len && text[host] != ':')
+			host++;
+		if (!hostname_is_usable(text, host))
+			return false;
+	}
+	if (!is_port(text + host, len - host))
+		return false;
+	*ret = (struct span){ 0, host };
+	return true;
+}
