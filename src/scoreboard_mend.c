@@ -2,10 +2,10 @@
  * scoreboard_mend.c - puts right what killed processes left undone.
  */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "alive.h"
 #include "scoreboard.h"
 #include "scoreboard_inner.h"
 
@@ -17,12 +17,6 @@ struct recount {
 	uint32_t services[SCOREBOARD_SERVICES];
 	uint16_t sources[SCOREBOARD_SOURCES];
 };
-
-static bool
-is_alive(int32_t pid)
-{
-	return pid > 0 && (kill(pid, 0) == 0 || errno != ESRCH);
-}
 
 /*
  * A slot of a dead process.  If it died in the middle of a change, nobody
@@ -55,7 +49,7 @@ free_the_dead(struct scoreboard *board,
 			/* Harmless if somebody is just taking it. */
 			atomic_fetch_and(&board->head->used[i / 64],
 			    ~((uint64_t)1 << i % 64));
-		else if (!is_alive(pid))
+		else if (!process_alive(pid, slot->start_us))
 			bury(board, slot, each, arg);
 	}
 }

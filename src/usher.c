@@ -25,7 +25,7 @@ static const struct verb verbs[] = {
 	    "[-c FILE] [--from ADDR] [--local ADDR:PORT] [--socket NAME]\n"
 	    "              [--json] [BYTES-FILE|-]",
 	    "say where a client's first bytes lead" },
-	{ "status", cmd_status, "[--json|--prometheus]",
+	{ "status", cmd_status, "[-d DIRECTORY] [--json|--prometheus]",
 	    "list connections and totals" },
 	{ "protocols", cmd_protocols, "", "list what can be recognised" },
 };

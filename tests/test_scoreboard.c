@@ -290,7 +290,7 @@ START_TEST(processes_killed_anywhere_leave_nothing_that_mend_cannot_mend)
 END_TEST
 
 #define BUSY 3
-#define MENDINGS 150
+#define MENDINGS 300
 
 static pid_t busy[BUSY];
 

@@ -1,0 +1,17 @@
+/*
+ * alive.h - whether a process that was seen once is still there.
+ */
+#ifndef USHER_ALIVE_H
+#define USHER_ALIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Whether a process pid exists that can be the one that was there at since_us
+ * (CLOCK_MONOTONIC): one that started clearly later got the number when it
+ * was free again.  Where /proc cannot be read, the number alone decides.
+ */
+bool process_alive(int32_t pid, int64_t since_us);
+
+#endif
