@@ -3,7 +3,9 @@
  * Suite *addr_suite(void) in tests/test_addr.c.
  */
 SUITE(addr)
+SUITE(arena)
 SUITE(deadline)
+SUITE(duration)
 SUITE(fd)
 SUITE(http)
 SUITE(line)
@@ -12,4 +14,5 @@ SUITE(notify)
 SUITE(relay)
 SUITE(scoreboard)
 SUITE(status)
+SUITE(suggest)
 SUITE(tls)

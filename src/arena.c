@@ -1,0 +1,139 @@
+/* arena.c - memory that is given back all at once; see arena.h. */
+#include "arena.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Address space, not memory: a chunk's pages come as they are touched. */
+#define CHUNK_SIZE ((size_t)64 * 1024)
+#define ALIGNMENT ((size_t)8)
+
+struct chunk {
+	struct chunk *older;
+	size_t size, used; /* both with this header */
+};
+
+/* Lies at the start of its first chunk, so that it costs no page. */
+struct arena {
+	struct chunk *newest;
+	size_t given;
+};
+
+static size_t
+align(size_t size)
+{
+	return (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+}
+
+static struct chunk *
+map_chunk(size_t size)
+{
+	struct chunk *chunk;
+
+	/* Twice, so that an array grown bit by bit is seldom copied. */
+	size = size < CHUNK_SIZE / 2 ? CHUNK_SIZE : 2 * size;
+	chunk = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (chunk == MAP_FAILED)
+		return NULL;
+	chunk->size = size;
+	chunk->used = align(sizeof(*chunk));
+	return chunk;
+}
+
+struct arena *
+arena_new(void)
+{
+	struct chunk *chunk = map_chunk(0);
+	struct arena *arena;
+
+	if (chunk == NULL)
+		return NULL;
+	arena = (void *)((char *)chunk + chunk->used);
+	chunk->used += align(sizeof(*arena));
+	arena->newest = chunk;
+	return arena;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t size)
+{
+	struct chunk *chunk = arena->newest;
+	void *piece;
+
+	if (size > PTRDIFF_MAX / 2)
+		return NULL;
+	size = align(size);
+	if (size > chunk->size - chunk->used) {
+		chunk = map_chunk(size + align(sizeof(*chunk)));
+		if (chunk == NULL)
+			return NULL;
+		chunk->older = arena->newest;
+		arena->newest = chunk;
+	}
+	piece = (char *)chunk + chunk->used;
+	chunk->used += size;
+	arena->given += size;
+	return piece;
+}
+
+/* Whether the old bytes at from are the last piece and can become size. */
+static int
+extend(struct arena *arena, const char *from, size_t old, size_t size)
+{
+	struct chunk *chunk = arena->newest;
+	size_t more = align(size) - align(old);
+
+	if (from == NULL || from + align(old) != (char *)chunk + chunk->used)
+		return 0;
+	if (more > chunk->size - chunk->used)
+		return 0;
+	chunk->used += more;
+	arena->given += more;
+	return 1;
+}
+
+void *
+arena_grow(struct arena *arena, void *from, size_t old, size_t size)
+{
+	void *piece;
+
+	if (size > PTRDIFF_MAX / 2)
+		return NULL;
+	if (extend(arena, from, old, size))
+		return from;
+	piece = arena_alloc(arena, size);
+	if (piece != NULL && old > 0)
+		memcpy(piece, from, old);
+	return piece;
+}
+
+char *
+arena_text(struct arena *arena, const char *text, size_t n)
+{
+	char *copy = arena_alloc(arena, n + 1);
+
+	if (copy != NULL && n > 0)
+		memcpy(copy, text, n);
+	return copy;
+}
+
+size_t
+arena_used(const struct arena *arena)
+{
+	return arena->given;
+}
+
+void
+arena_free(struct arena *arena)
+{
+	struct chunk *chunk, *older;
+
+	if (arena == NULL)
+		return;
+	for (chunk = arena->newest; chunk != NULL; chunk = older) {
+		older = chunk->older;
+		munmap(chunk, chunk->size);
+	}
+}
