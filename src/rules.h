@@ -23,13 +23,20 @@
 #define RULES_SIZE_MAX (1024 * 1024) /* bytes of text in all files */
 #define RULES_SERVICES_MAX 1000
 #define RULES_BACKENDS_MAX 64 /* per service */
+#define RULES_LISTEN_MAX 64
+#define RULES_ARGS_MAX 64 /* words of exec */
 #define RULES_LINE_MAX 8192
+#define RULES_PAYLOAD_MAX 65536 /* offset and length of payload together */
 #define RULES_NAME_MAX 63 /* bytes of a service's name */
 #define RULES_OFF (-1) /* a duration that is "off" */
 
 enum rules_log { LOG_ALL, LOG_ERRORS, LOG_NONE };
-enum rules_log_target { TARGET_AUTO, TARGET_JOURNAL, TARGET_SYSLOG,
-	TARGET_STDERR };
+enum rules_log_target {
+	TARGET_AUTO,
+	TARGET_JOURNAL,
+	TARGET_SYSLOG,
+	TARGET_STDERR
+};
 enum rules_isolation { ISOLATION_CONNECTION, ISOLATION_SHARED };
 
 /* Settings that may also stand in a service, for that service. */
@@ -109,7 +116,7 @@ struct value {
 		struct network from;
 		struct {
 			bool has_host;
-			struct addr host; /* port in it if has_port */
+			struct addr host; /* its port is 0: see port */
 			uint16_t port; /* 0: any */
 		} local;
 	};
@@ -153,7 +160,7 @@ struct rules {
 	struct settings settings;
 	size_t n_services;
 	struct service *services;
-	struct arena *arena; /* owns all of the above */
+	struct arena *arena; /* owns all of this, the struct itself too */
 };
 
 /* A file's text, as the parser wants it.  name is shown in messages. */
@@ -166,26 +173,47 @@ struct rules_source {
 /* A mistake, or a warning, with the place it is about. */
 struct mistake {
 	bool warning; /* the rules work, but not as meant */
+	unsigned source; /* index of the file among the sources */
 	const char *file;
 	unsigned line, col; /* 1-based; col counts bytes */
-	char *message; /* lower case, no full stop */
-	char *text; /* the line itself, for the caret */
+	const char *message; /* lower case, no full stop */
+	const char *text; /* the line itself, for the caret */
 };
 
 #define MISTAKES_MAX 100
 
+/* What the parser may ask about the system, see struct mistakes. */
+enum look {
+	LOOK_NOT,
+	LOOK_PROGRAM, /* exec: an executable file */
+	LOOK_SOCKET, /* pass, unix backends: a socket at this path */
+	LOOK_USER,
+	LOOK_GROUP,
+	LOOK_DIRECTORY, /* chroot */
+	LOOK_TRANSPARENT, /* no name: is all there that transparent takes? */
+};
+
+/*
+ * Returns NULL if what is called name is there, or else what is wrong with
+ * it, for "NAME ...".
+ */
+typedef const char *rules_look(enum look look, const char *name);
+
+/* Zeroed is empty; in the order of the files and lines after rules_parse. */
 struct mistakes {
 	size_t n; /* stored in list */
 	size_t n_errors; /* all that were found, stored or not */
 	struct mistake list[MISTAKES_MAX];
+	struct arena *arena; /* owns the texts in list; NULL: none yet */
+	rules_look *look; /* asked for warnings; NULL: nothing is */
 };
 
 /*
  * Turns "host" and "port" (name or number) into at most max addresses.
  * Returns how many (>= 1), or -errno with a sentence in why.
  */
-typedef int rules_resolve(const char *host, const char *port,
-    struct addr *ret, size_t max, char *why, size_t why_size);
+typedef int rules_resolve(const char *host, const char *port, struct addr *ret,
+    size_t max, char *why, size_t why_size);
 
 /*
  * Reads the sources as one file.  Without resolve only numeric addresses are

@@ -1,0 +1,15 @@
+/*
+ * resolve.h - names as addresses, by whatever /etc/nsswitch.conf says.
+ *
+ * Only usher resolves, once, before the port is served: a name that changes
+ * its address later is seen at the next reload.
+ */
+#ifndef USHER_RESOLVE_H
+#define USHER_RESOLVE_H
+
+#include "rules.h"
+
+/* The resolver for rules_parse(), in the order that getaddrinfo() gives. */
+rules_resolve resolve_name;
+
+#endif
