@@ -58,6 +58,21 @@ gone()
 	! alive "$1"
 }
 
+# Children of what was started that went into groups of their own.
+add_strayed()
+{
+	local stat parent pgrp
+
+	for stat in /proc/[0-9]*/stat; do
+		read -r stat 2>/dev/null <"$stat" || continue
+		read -r _ parent pgrp _ <<<"${stat##*) }"
+		case " ${groups[*]-} " in
+		*" $pgrp "*) ;;
+		*" $parent "*) groups+=("$pgrp") ;;
+		esac
+	done
+}
+
 clean_up()
 {
 	local status=$? group log
@@ -70,6 +85,7 @@ clean_up()
 			tail -n 40 "$log"
 		done >&2
 	fi
+	add_strayed
 	for group in "${groups[@]+"${groups[@]}"}"; do
 		kill -TERM -- "-$group" 2>/dev/null || :
 	done

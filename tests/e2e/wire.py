@@ -176,7 +176,7 @@ class Usher:
 
     running = []
 
-    def __init__(self, rules, listen=(HOST + ":0",), arguments=()):
+    def __init__(self, rules, listen=None):
         number = len(Usher.running)
         self.file = "%s/usher-%d.conf" % (tmp, number)
         self.log_file = "%s/usher-%d.log" % (tmp, number)
@@ -185,20 +185,23 @@ class Usher:
         os.chmod(self.run, 0o1777)
         self.write(rules)
         command = [program("usher"), "serve", "-c", self.file]
+        if listen is None:  # unless the rules say where
+            listen = [] if "listen =" in rules else [HOST + ":0"]
         for address in listen:
             command += ["--listen", address]
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
-                command + list(arguments), stdin=subprocess.DEVNULL,
+                command, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True,
                 env=dict(os.environ, RUNTIME_DIRECTORY=self.run))
         Usher.running.append(self)
         self.ports = []
-        if not wait_for(lambda: self.find_ports() >= len(listen)
-                        or self.process.poll() is not None):
-            raise Failure("usher does not say that it listens:\n" + self.log())
-        if len(self.ports) < len(listen):
-            raise Failure("usher has ended:\n" + self.log())
+        expected = max(1, len(listen))
+        wait_for(lambda: self.find_ports() >= expected or
+                 self.process.poll() is not None)
+        expect(self.process.poll() is None, "usher has ended:\n" + self.log())
+        expect(len(self.ports) >= expected,
+               "usher does not say that it listens:\n" + self.log())
 
     def write(self, rules):
         if "log-target" not in rules:
@@ -235,8 +238,8 @@ class Usher:
         """The log's line about the end of this client's connection."""
         return self.await_line(r"client_port=%d\b" % client.local)
 
-    def connect(self, **options):
-        return Client(self.port, **options)
+    def connect(self, port=None, **options):
+        return Client(port or self.port, **options)
 
     def descendants(self):
         """Process ids of all below usherd, itself not among them."""
@@ -258,17 +261,16 @@ class Usher:
             found |= more
 
     def stop(self):
-        group = self.process.pid
-        for sig in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(group, sig)
-            except ProcessLookupError:
-                break
-            if sig == signal.SIGTERM:
-                try:
-                    self.process.wait(2)
-                except subprocess.TimeoutExpired:
-                    pass
+        """usherd in order; what then still lives of its group, without."""
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait(PATIENCE)
 
 
