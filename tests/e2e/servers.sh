@@ -46,13 +46,19 @@ start_sshd()
 	    >"$tmp/known_hosts"
 }
 
-# run_ssh PORT COMMAND...
+# run_ssh PORT COMMAND...: as the user who runs the test.
 run_ssh()
 {
-	local ssh_port=$1
+	run_ssh_from 127.0.0.1 "$@"
+}
 
-	shift
-	ssh -F none -n -p "$ssh_port" -i "$tmp/ssh_user" \
+# run_ssh_from ADDRESS PORT COMMAND...
+run_ssh_from()
+{
+	local from=$1 to=$2
+
+	shift 2
+	ssh -F none -b "$from" -p "$to" -i "$tmp/ssh_user" \
 	    -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
 	    -o UserKnownHostsFile="$tmp/known_hosts" \
 	    -o GlobalKnownHostsFile=none -o StrictHostKeyChecking=yes \

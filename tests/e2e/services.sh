@@ -33,7 +33,7 @@ says()
 ssh_is_served_by_sshd()
 {
 	says " $host $sshd_port marker-$$" \
-	    run_ssh "$shared" "echo \$SSH_CONNECTION marker-$$"
+	    run_ssh "$shared" "echo \$SSH_CONNECTION marker-$$" </dev/null
 }
 
 silent_client_gets_banner()
@@ -63,11 +63,7 @@ address_reaches_ocserv()
 bulk_through_ssh()
 {
 	head -c 1048576 /dev/urandom >"$tmp/bulk"
-	ssh -F none -p "$shared" -i "$tmp/ssh_user" \
-	    -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
-	    -o UserKnownHostsFile="$tmp/known_hosts" \
-	    -o GlobalKnownHostsFile=none -o StrictHostKeyChecking=yes \
-	    -o LogLevel=ERROR "$host" cat <"$tmp/bulk" >"$tmp/bulk.back" &&
+	run_ssh "$shared" cat <"$tmp/bulk" >"$tmp/bulk.back" &&
 	    cmp "$tmp/bulk" "$tmp/bulk.back"
 }
 

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# The client's address gets through: PROXY headers from haproxy and to nginx,
+# and sshd -i on the client's own socket.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=e2e/servers.sh
+. "$testdir/e2e/servers.sh"
+# shellcheck source=e2e/services.sh
+. "$testdir/e2e/services.sh"
+
+# haproxy in front of usher at $usher_port, saying who the client is by send-proxy
+# or send-proxy-v2 ($1); its port in $port.
+start_front()
+{
+	free_port
+	cat >"$tmp/$1.cfg" <<-END
+		defaults
+			mode tcp
+			timeout connect 5s
+			timeout client 1m
+			timeout server 1m
+		listen front
+			bind $host:$port
+			server usher $host:$usher_port source 127.0.0.8 $1
+	END
+	start "$1" haproxy -db -f "$tmp/$1.cfg"
+	await_listener "$1" "$port"
+}
+
+# nginx that believes what a PROXY header says, and says it to the client.
+start_told_nginx()
+{
+	free_port
+	told_port=$port
+	mkdir "$tmp/told"
+	cat >"$tmp/told.conf" <<-END
+		daemon off;
+		pid $tmp/told/pid;
+		error_log stderr info;
+		events { }
+		http {
+			access_log off;
+			client_body_temp_path $tmp/told/body;
+			proxy_temp_path $tmp/told/proxy;
+			fastcgi_temp_path $tmp/told/fastcgi;
+			uwsgi_temp_path $tmp/told/uwsgi;
+			scgi_temp_path $tmp/told/scgi;
+			server {
+				listen $host:$told_port proxy_protocol;
+				return 200 "you are \$proxy_protocol_addr\n";
+			}
+		}
+	END
+	start told nginx -e stderr -c "$tmp/told.conf"
+	await_listener told "$told_port"
+}
+
+# fetch_from ADDRESS PORT [ARGUMENT...]
+fetch_from()
+{
+	local from=$1 to=$2
+
+	shift 2
+	curl -sS --max-time 20 --noproxy '*' --interface "$from" "$@" \
+	    "http://$host:$to/"
+}
+
+need curl setsid nginx haproxy openssl sshd ssh ssh-keygen
+start_told_nginx
+start_sshd
+
+{
+	echo 'log-target = stderr'
+	echo 'accept-proxy = 127.0.0.8'
+	# Only root may let others in, by sshd; this is what says so.
+	[ "$(id -u)" -ne 0 ] || echo 'user = root'
+	for version in v1 v2; do
+		cat <<-END
+			[$version]
+			http-host = $version.example.net
+			backend = $host:$told_port
+			proxy-protocol = $version
+		END
+	done
+	cat <<-END
+		[plain]
+		protocol = http
+		backend = $host:$told_port
+		proxy-protocol = v2
+		[ssh]
+		protocol = ssh silent
+		exec = $(command -v sshd) -i -e -f $tmp/sshd_config
+	END
+} >"$tmp/usher.conf"
+start_usher usher "$tmp/usher.conf"
+usher_port=$port
+
+for version in v1 v2; do
+	check "nginx is told of the client by PROXY $version" \
+	    says 'you are 127.0.0.6' \
+	    fetch_from 127.0.0.6 "$usher_port" -H "Host: $version.example.net"
+done
+for header in send-proxy send-proxy-v2; do
+	start_front "$header"
+	check "haproxy's $header is believed, and passed on to nginx" \
+	    says 'you are 127.0.0.6' fetch_from 127.0.0.6 "$port"
+done
+
+# Through usher sshd sees no relay's address but the client's own.
+shared=$usher_port
+check "exec = sshd -i: the session sees the client's address" \
+    says "127.0.0.6 " run_ssh_from 127.0.0.6 "$usher_port" "echo \$SSH_CONNECTION"
+check "exec = sshd -i: it is reached at usher's port" \
+    says " $host $usher_port" \
+    run_ssh_from 127.0.0.6 "$usher_port" "echo \$SSH_CONNECTION"
+check "exec = sshd -i: a megabyte each way" bulk_through_ssh
+done_testing
