@@ -76,18 +76,6 @@ mistakes_add(struct mistakes *mistakes, const struct place *at, bool warning,
 }
 
 const char *
-mistakes_quote(struct mistakes *mistakes, const char *text, size_t n)
-{
-	char buffer[QUOTE_MAX * 4 + 6];
-	struct line line = LINE(buffer);
-
-	line_char(&line, '"');
-	line_escaped(&line, text, n < QUOTE_MAX ? n : QUOTE_MAX);
-	line_text(&line, n > QUOTE_MAX ? "...\"" : "\"");
-	return keep(mistakes, line.text, line.len);
-}
-
-const char *
 mistakes_number(struct mistakes *mistakes, uint64_t number)
 {
 	char buffer[24];
@@ -195,6 +183,23 @@ show(struct line *out, struct line *pad, const char *text, size_t n)
 	line_bytes(out, text, length);
 	line_char(pad, ' ');
 	return length;
+}
+
+const char *
+mistakes_quote(struct mistakes *mistakes, const char *text, size_t n)
+{
+	char buffer[QUOTE_MAX * 4 + 6];
+	struct line line = LINE(buffer), nowhere = line_over((char[1]){ 0 }, 1);
+	size_t end = n < QUOTE_MAX ? n : QUOTE_MAX, at = 0;
+
+	line_char(&line, '"');
+	while (at < end) {
+		if (text[at] == '"' || text[at] == '\\')
+			line_char(&line, '\\');
+		at += show(&line, &nowhere, text + at, n - at);
+	}
+	line_text(&line, at < n ? "...\"" : "\"");
+	return keep(mistakes, line.text, line.len);
 }
 
 /* The line and the caret.  col may be one past the line's end. */

@@ -107,6 +107,7 @@ expect_end(struct parser *parser, struct rest rest, const char *bracket)
 	skip_blanks(&rest);
 	if (rest.n == 0 || rest.text[0] == '#')
 		return 0;
+	parser->now->unread = true;
 	return COMPLAIN(parser, bracket,
 	    "after the \"]\" of a section there "
 	    "can only be a comment");
@@ -171,9 +172,9 @@ read_section(struct parser *parser, struct rest rest)
 static int
 explain_key(struct parser *parser, const char *name, size_t n)
 {
-	bool in_service = parser->now != NULL, likely;
+	bool in_service = parser->now != NULL, likely, other_likely;
 	const char *quoted = QUOTE(parser, name, n);
-	const struct key *near;
+	const struct key *near, *other;
 
 	if (in_service)
 		parser->now->unread = true;
@@ -186,11 +187,17 @@ explain_key(struct parser *parser, const char *name, size_t n)
 		    " belongs to a service: "
 		    "it must stand below a [section]");
 	near = key_nearest(name, n, in_service, &likely);
+	other = key_nearest(name, n, !in_service, &other_likely);
+	if (!likely && other_likely)
+		return COMPLAIN(parser, name, "unknown key ", quoted,
+		    ", did you mean \"", other->name, "\"? it must stand ",
+		    in_service ? "above the first [section]" :
+				 "below a [section]");
 	if (near == NULL)
 		return COMPLAIN(parser, name, "unknown key ", quoted);
 	return COMPLAIN(parser, name, "unknown key ", quoted,
 	    likely ? ", did you mean \"" : ", the nearest is \"", near->name,
-	    "\"?");
+	    likely ? "\"?" : "\"");
 }
 
 /* "key value", "key: value", "key" and the like. */

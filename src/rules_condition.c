@@ -60,10 +60,10 @@ name_fault(const char *text, size_t n)
 			       "xn--...";
 		if (c == '*')
 			return "has a * inside, expected NAME, *.DOMAIN or *";
+		if (c == '/' || (c == ':' && i + 1 < n && text[i + 1] == '/'))
+			return "looks like a URL, expected only the name";
 		if (c == ':')
 			return "has a colon, expected a name without a port";
-		if (c == '/')
-			return "looks like a URL, expected only the name";
 		if (c == '.' && label == 0)
 			return "has an empty label";
 		label = c == '.' ? 0 : label + 1;

@@ -32,6 +32,7 @@ struct draft {
 	/* where each value stands, beside service.conditions[].values */
 	struct place *value_at[COND_KINDS];
 	size_t value_room[COND_KINDS];
+	bool wants[COND_KINDS]; /* for lint: a value that is not negated */
 };
 
 struct parser {
@@ -139,6 +140,6 @@ int section_assign(struct parser *parser, const struct key *key, const char *at,
 int services_finish(struct parser *parser);
 
 /* Notes what is wrong between services (rules_lint.c). */
-void lint_services(struct parser *parser);
+int lint_services(struct parser *parser);
 
 #endif

@@ -69,6 +69,7 @@ section_begin(
 		return -ENOMEM;
 	draft->at = parser_place(parser, bracket);
 	draft->doubtful = n == 0;
+	draft->unread = n == 0;
 	memset(parser->key_at, 0, sizeof(parser->key_at));
 	parser->now = draft;
 	earlier = n == 0 ? NULL : find_draft(parser, draft->service.name);
@@ -320,7 +321,9 @@ services_finish(struct parser *parser)
 	check_any_service(parser);
 	settle_silence(parser);
 	check_conditions(parser);
-	lint_services(parser);
+	r = lint_services(parser);
+	if (r < 0)
+		return r;
 	rules->services = arena_alloc(
 	    parser->arena, parser->n_drafts * sizeof(*rules->services));
 	if (rules->services == NULL)

@@ -32,7 +32,7 @@ begins(const struct word *word, const char *with)
 
 /* What a word without a colon that could part host and port was meant as. */
 static int
-explain_no_port(struct parser *parser, const struct word *word)
+explain_no_port(struct parser *parser, const struct word *word, bool listening)
 {
 	const char *quoted = QUOTE_WORD(parser, *word);
 
@@ -40,6 +40,10 @@ explain_no_port(struct parser *parser, const struct word *word)
 		return COMPLAIN(parser, word->at, quoted,
 		    " is a path, did you mean ", QUOTE(parser, "unix:", 5),
 		    " in front of it?");
+	if (listening && only(word->text, word->len, "0123456789"))
+		return COMPLAIN(parser, word->at, quoted,
+		    " has no address, write 0.0.0.0:PORT for IPv4 and "
+		    "[::]:PORT for IPv6, or both");
 	if (only(word->text, word->len, "0123456789"))
 		return COMPLAIN(parser, word->at, quoted,
 		    " has no address, did you mean \"127.0.0.1:", quoted + 1,
@@ -103,20 +107,26 @@ check_port(
 
 /* Takes the word apart, or says why it is no HOST:PORT. */
 static int
-split(struct parser *parser, const struct word *word, struct host_port *ret)
+split(struct parser *parser, const struct word *word, bool listening,
+    struct host_port *ret)
 {
 	size_t at = port_start(word), host = at > 0 ? at - 1 : 0;
 	const char *quoted = QUOTE_WORD(parser, *word);
 	int r;
 
 	if (at == 0)
-		return explain_no_port(parser, word);
+		return explain_no_port(parser, word, listening);
 	if (memchr(word->text, '/', word->len) != NULL)
 		return COMPLAIN(parser, word->at, quoted,
 		    " looks like a URL, expected HOST:PORT");
 	if (host == 0)
+		return COMPLAIN(parser, word->at, quoted, " has no address, ",
+		    listening ? "write 0.0.0.0:PORT for IPv4 and [::]:PORT "
+				"for IPv6, or both" :
+				"expected one such as 127.0.0.1:22");
+	if (word->text[0] == '[' && word->text[host - 1] != ']')
 		return COMPLAIN(parser, word->at, quoted,
-		    " has no address, expected something like 127.0.0.1:22");
+		    " is no address, expected [IPV6]:PORT");
 	if (word->text[0] != '[' && memchr(word->text, ':', host) != NULL)
 		return COMPLAIN(parser, word->at, quoted,
 		    " could be read in two ways, put the IPv6 address in "
@@ -140,18 +150,18 @@ split(struct parser *parser, const struct word *word, struct host_port *ret)
  * at most RESOLVED_MAX, or as the readers do.
  */
 static int
-read_addrs(struct parser *parser, const struct word *word, bool zero_port,
+read_addrs(struct parser *parser, const struct word *word, bool listening,
     struct addr ret[static RESOLVED_MAX])
 {
 	struct host_port parts;
 	char why[128] = "";
-	int r = addr_parse(word->text, word->len, zero_port, &ret[0]);
+	int r = addr_parse(word->text, word->len, listening, &ret[0]);
 
 	if (r == 0)
 		return 1;
 	if (begins(word, "unix:"))
 		return explain_unix(parser, word, r);
-	r = split(parser, word, &parts);
+	r = split(parser, word, listening, &parts);
 	if (r < 0)
 		return r;
 	if (parser->resolve == NULL)
@@ -262,7 +272,7 @@ read_pass(struct parser *parser, const struct key *key, struct words value,
 	if (begins(&word, "unix:"))
 		r = addr_parse(word.text, word.len, false, field);
 	else if (word.len > 0 && word.text[0] == '/')
-		return explain_no_port(parser, &word);
+		return explain_no_port(parser, &word, false);
 	else
 		r = -EINVAL;
 	if (r < 0)

@@ -95,6 +95,8 @@ value_scan(
 			ret->end = at;
 			continue;
 		}
+		if (*at == '\'')
+			return "words are quoted by \", not by '";
 		if (*at == '\\')
 			return "a backslash stands only in quotes, as \\\\";
 		if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f)

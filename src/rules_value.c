@@ -214,36 +214,40 @@ read_choice(struct parser *parser, const struct key *key, struct words value,
 	return 0;
 }
 
-int
-read_text(struct parser *parser, const struct key *key, struct words value,
-    void *field)
+static int
+take_text(struct parser *parser, const struct key *key, struct words value,
+    bool path, const char **ret)
 {
+	const char *text;
 	struct word word;
 	int r = read_one_word(parser, key, value, &word);
 
 	if (r < 0)
 		return r;
-	r = read_string(parser, &word, field);
-	if (r == 0 && key->look != LOOK_NOT)
-		parser_look(parser, word.at, key->look, *(const char **)field);
-	return r;
+	r = read_string(parser, &word, &text);
+	if (r < 0)
+		return r;
+	if (path && text[0] != '/')
+		return COMPLAIN(parser, word.at, QUOTE_WORD(parser, word),
+		    " is no absolute path, expected /...");
+	if (key->look != LOOK_NOT)
+		parser_look(parser, word.at, key->look, text);
+	*ret = text;
+	return 0;
+}
+
+int
+read_text(struct parser *parser, const struct key *key, struct words value,
+    void *field)
+{
+	return take_text(parser, key, value, false, field);
 }
 
 int
 read_path(struct parser *parser, const struct key *key, struct words value,
     void *field)
 {
-	const char *path;
-	int r = read_text(parser, key, value, &path);
-
-	if (r < 0)
-		return r;
-	if (path[0] != '/')
-		return COMPLAIN(parser, value.at,
-		    QUOTE(parser, path, strlen(path)),
-		    " is no absolute path, expected /...");
-	*(const char **)field = path;
-	return 0;
+	return take_text(parser, key, value, true, field);
 }
 
 /* 192.0.2.1/24 as 192.0.2.0/24. */

@@ -107,18 +107,27 @@ put_duration(FILE *out, int64_t ms)
 	fputs(line.text, out);
 }
 
-/* ?? where the mask says so; text where all of it is. */
+/* Whether people would rather read the pattern as text. */
+static bool
+is_text(const struct payload_pattern *payload)
+{
+	for (uint32_t i = 0; i < payload->len; i++) {
+		uint8_t c = payload->bytes[i];
+
+		if (payload->mask[i] == 0 || c > '~' ||
+		    (c < ' ' && c != '\n' && c != '\r' && c != '\t'))
+			return false;
+	}
+	return true;
+}
+
+/* ?? where the mask says so. */
 static void
 write_payload(FILE *out, const struct payload_pattern *payload)
 {
-	bool text = true;
-
-	for (uint32_t i = 0; i < payload->len; i++)
-		text = text && payload->mask[i] == 0xff &&
-		    payload->bytes[i] >= ' ' && payload->bytes[i] <= '~';
 	if (payload->offset > 0)
 		fprintf(out, "%u:", (unsigned)payload->offset);
-	if (text) {
+	if (is_text(payload)) {
 		write_quoted(out, (const char *)payload->bytes, payload->len);
 		return;
 	}
