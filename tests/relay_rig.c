@@ -4,12 +4,14 @@
 #include "relay_rig.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,6 +28,7 @@
 #define SMALL_SEGMENT 536
 /* A prime, so that no power of two is a period of it. */
 #define PATTERN_PERIOD 65521
+#define FULL_MS 40
 #define PATTERN_SIZE (PATTERN_PERIOD + 262144)
 
 const struct relay_options rig_forever = { -1, -1, -1 };
@@ -142,7 +145,8 @@ rig_relay(struct rig *rig)
 	relay_init(&relay, rig->relay_client, rig->relay_backend,
 	    rig->connection, &rig->options.relay, NULL);
 	end = relay_run(&relay, &rig_stop);
-	relay_finish(&relay, end);
+	if (end != RELAY_STAYS)
+		relay_finish(&relay, end);
 	return (int)end;
 }
 
@@ -209,13 +213,33 @@ rig_wait(struct rig *rig)
 }
 
 void
-rig_finish(struct rig *rig, enum end end)
+rig_free(struct rig *rig)
 {
 	fd_close_auto(&rig->client);
 	fd_close_auto(&rig->backend);
-	ck_assert_int_eq(rig_wait(rig), (int)end);
 	(void)munmap(rig->connection, sizeof(*rig->connection));
-	rig->connection = NULL;
+	*rig = (struct rig){ .client = -1, .backend = -1 };
+}
+
+/* Waits for FIN behind whatever is unread, or the end of it all. */
+static void
+await_end(int fd)
+{
+	rig_await(fd, POLLRDHUP, RIG_PATIENCE_MS);
+}
+
+void
+rig_finish(struct rig *rig, enum end end)
+{
+	if (rig->client >= 0)
+		(void)shutdown(rig->client, SHUT_WR);
+	/* So that it is the client who was first. */
+	if (rig->backend >= 0)
+		await_end(rig->backend);
+	if (rig->backend >= 0)
+		(void)shutdown(rig->backend, SHUT_WR);
+	ck_assert_int_eq(rig_wait(rig), (int)end);
+	rig_free(rig);
 }
 
 void
@@ -266,39 +290,14 @@ rig_expect_fin(int fd)
 void
 rig_expect_reset(int fd)
 {
-	char drop[4096];
-	ssize_t n;
+	socklen_t size = sizeof(int);
+	int error = 0;
 
-	do {
-		rig_await(fd, POLLIN, RIG_PATIENCE_MS);
-		n = recv(fd, drop, sizeof(drop), 0);
-	} while (n > 0);
-	ck_assert_int_eq(n, -1);
-	ck_assert_int_eq(errno, ECONNRESET);
-}
-
-void
-rig_reset(int *fd)
-{
-	close_reset(fd_take(fd));
-}
-
-uint64_t
-rig_fill(int fd, const struct rig *rig)
-{
-	struct pollfd room = { .fd = fd, .events = POLLOUT };
-	uint64_t total = 0;
-	ssize_t n;
-
-	(void)rig;
-	/* Full is what does not become less full in a while. */
-	while (poll(&room, 1, 300) > 0) {
-		n = send(fd, pattern(total), 65536, 0);
-		if (n > 0)
-			total += (uint64_t)n;
-		ck_assert(n > 0 || errno == EAGAIN);
-	}
-	return total;
+	rig_await(fd, 0, RIG_PATIENCE_MS);
+	ck_assert_int_eq(
+	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size), 0);
+	/* EPIPE: after FIN. */
+	ck_assert(error == ECONNRESET || error == EPIPE);
 }
 
 /* Sends a piece; returns whether anything moved. */
@@ -348,6 +347,52 @@ pull(struct flow *flow, uint64_t *seed, size_t chunk_max)
 	    "wrong bytes near %llu", (unsigned long long)flow->got);
 	flow->got += (uint64_t)got;
 	return true;
+}
+
+uint64_t
+rig_fill(int fd)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	uint64_t total = 0;
+	ssize_t n;
+
+	/* Full is what does not become less full in a while. */
+	while (poll(&room, 1, FULL_MS) > 0) {
+		n = send(fd, pattern(total), 65536, 0);
+		if (n > 0)
+			total += (uint64_t)n;
+		ck_assert(n > 0 || errno == EAGAIN);
+	}
+	return total;
+}
+
+void
+rig_pass(int from, int to, uint64_t n)
+{
+	uint64_t seed = 1;
+	struct flow flow = { .from = from, .to = to, .total = n };
+
+	while (flow.got < n) {
+		if (!(flow.sent < n && push(&flow, &seed, 262144)) &&
+		    !pull(&flow, &seed, 262144))
+			rig_await(to, POLLIN, RIG_PATIENCE_MS);
+	}
+}
+
+int
+rig_descriptors(const struct rig *rig)
+{
+	char path[32];
+	DIR *directory;
+	int n = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)rig->pid);
+	directory = opendir(path);
+	ck_assert_ptr_nonnull(directory);
+	while (readdir(directory) != NULL)
+		n++;
+	closedir(directory);
+	return n - 2;
 }
 
 /* Nothing could be moved: reads again where it did not, or waits. */

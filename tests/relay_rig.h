@@ -49,7 +49,13 @@ rig_start(struct rig *rig, const struct rig_options *options, rig_main *main);
 /* Waits until the relay's process has gone and returns its exit status. */
 int rig_wait(struct rig *rig);
 
-/* Closes what the test has of it, rig_wait(), and checks the status. */
+/* Closes what the test has of it. */
+void rig_free(struct rig *rig);
+
+/*
+ * Sends FIN from both ends if they are open, rig_wait(), checks the status
+ * and frees it.
+ */
 void rig_finish(struct rig *rig, enum end end);
 
 /* A connected pair: pair[0] is the one who connected. */
@@ -68,11 +74,14 @@ void rig_receive(int fd, uint64_t position, size_t n);
 void rig_expect_fin(int fd);
 void rig_expect_reset(int fd);
 
-/* Ends the connection of fd with RST and sets *fd to -1. */
-void rig_reset(int *fd);
+/* Sends n bytes from one end and receives them at the other. */
+void rig_pass(int from, int to, uint64_t n);
 
 /* Sends until nothing more is taken by anybody on the way; how many. */
-uint64_t rig_fill(int fd, const struct rig *rig);
+uint64_t rig_fill(int fd);
+
+/* How many descriptors the relay's process has. */
+int rig_descriptors(const struct rig *rig);
 
 /* One direction of an exchange. */
 struct flow {
