@@ -36,6 +36,7 @@ enum {
 
 /* The one variable in usher-relay's environment; see handover_encode(). */
 #define RELAY_STATE_ENV "USHER_RELAY"
+#define RELAY_STATE_MAX 160 /* bytes of its value, with the NUL */
 
 /* What usher-relay must know besides its descriptors. */
 struct handover {
@@ -43,7 +44,7 @@ struct handover {
 	enum log_kind log_kind;
 	enum rules_log log;
 	bool hide_client;
-	struct relay_options options;
+	struct relay_options options; /* but stays_after_ms: it has stayed */
 	struct relay_state state;
 };
 
@@ -57,12 +58,24 @@ int handover_decode(const char *text, struct handover *ret);
 
 /*
  * Execs usher-relay (exe, an open descriptor of its file) with the relay's
- * two sockets and what is in flight.  argv becomes "usher-relay SERVICE
- * CLIENT BACKEND" for ps; the scoreboard must be at BOARD_FD.  Signals are as
- * they were at start.  Returns only on failure, -errno, with the relay still
- * able to go on.
+ * two sockets and what is in flight.  h->options and h->state are taken from
+ * relay.  argv becomes "usher-relay SERVICE CLIENT BACKEND" for ps; the
+ * scoreboard must be at BOARD_FD.  Signals are as they were at start, but for
+ * SIGTERM, which stays blocked: one that comes now is not lost.
+ *
+ * Returns only on failure, -errno, with the relay able to go on, and no
+ * longer trying to get away (stays_after_ms -1).  Its descriptors, and exe,
+ * may have other numbers then, and what was at RELAY_CLIENT_FD and up to
+ * RELAY_FIRST_FREE_FD, other than them, may be gone.
  */
 int handover_exec(int exe, const struct handover *h, struct relay *relay,
     const char *const names[3]);
+
+/*
+ * The other side of it, in usher-relay: relay_init() from what was handed
+ * over.
+ */
+void handover_adopt(struct relay *relay, const struct handover *h,
+    struct connection *connection);
 
 #endif

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "fd.h"
 
 /* Loopback's own segments do not fit into small buffers and crawl. */
@@ -55,8 +56,9 @@ pattern(uint64_t position)
 	uint64_t state = 1;
 
 	for (size_t i = 0; i < sizeof(bytes) && !made; i++)
-		bytes[i] = i < PATTERN_PERIOD ? (uint8_t)rig_random(&state, 256)
-					      : bytes[i - PATTERN_PERIOD];
+		bytes[i] = i < PATTERN_PERIOD ?
+		    (uint8_t)rig_random(&state, 256) :
+		    bytes[i - PATTERN_PERIOD];
 	made = true;
 	return bytes + position % PATTERN_PERIOD;
 }
@@ -376,6 +378,26 @@ rig_pass(int from, int to, uint64_t n)
 		if (!(flow.sent < n && push(&flow, &seed, 262144)) &&
 		    !pull(&flow, &seed, 262144))
 			rig_await(to, POLLIN, RIG_PATIENCE_MS);
+	}
+}
+
+/* Its name changes last, when it is about to serve. */
+void
+rig_await_program(const struct rig *rig, const char *program)
+{
+	int64_t until = clock_us() + (int64_t)RIG_PATIENCE_MS * 1000;
+	char path[32], name[32] = "";
+	size_t n = strlen(program);
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)rig->pid);
+	while (strncmp(name, program, n) != 0) {
+		FILE *file = fopen(path, "r");
+
+		ck_assert_ptr_nonnull(file);
+		ck_assert_ptr_nonnull(fgets(name, sizeof(name), file));
+		fclose(file);
+		ck_assert_int_lt(clock_us(), until);
+		(void)poll(NULL, 0, 1);
 	}
 }
 

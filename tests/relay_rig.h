@@ -27,7 +27,7 @@ struct rig {
 	struct rig_options options;
 };
 
-#define RIG_PATIENCE_MS 30000
+#define RIG_PATIENCE_MS 10000
 
 /* No limit, no exec. */
 extern const struct relay_options rig_forever;
@@ -43,8 +43,8 @@ extern volatile int rig_stop;
 int rig_relay(struct rig *rig);
 
 /* Makes the sockets and forks the relay's process. */
-void
-rig_start(struct rig *rig, const struct rig_options *options, rig_main *main);
+void rig_start(
+    struct rig *rig, const struct rig_options *options, rig_main *main);
 
 /* Waits until the relay's process has gone and returns its exit status. */
 int rig_wait(struct rig *rig);
@@ -79,6 +79,9 @@ void rig_pass(int from, int to, uint64_t n);
 
 /* Sends until nothing more is taken by anybody on the way; how many. */
 uint64_t rig_fill(int fd);
+
+/* Waits until the relay's process has become program. */
+void rig_await_program(const struct rig *rig, const char *program);
 
 /* How many descriptors the relay's process has. */
 int rig_descriptors(const struct rig *rig);

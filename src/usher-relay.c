@@ -1,0 +1,96 @@
+/*
+ * usher-relay.c - carries one connection that has shown that it stays.
+ *
+ * The process that accepted it has become this one: same PID, same place in
+ * the scoreboard, and the same relay goes on where it was.  See handover.h
+ * for what is found where.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "handover.h"
+#include "log.h"
+#include "relay.h"
+#include "scoreboard.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "usher-relay: usherd runs this for every connection that stays; it is of\n"
+    "no use by hand.  Its arguments tell ps(1) the service, client and "
+    "backend.\n"
+    "See usher-relay(8).\n";
+
+static struct handover handover;
+static struct relay relay;
+static struct scoreboard board;
+static struct connection unlisted; /* a record where there is no scoreboard */
+
+static volatile int stop;
+
+static void
+ask_to_stop(int number)
+{
+	(void)number;
+	stop = 1;
+}
+
+/* SIGTERM came blocked, and stays so but for the waits of relay_run(). */
+static void
+catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = ask_to_stop };
+
+	(void)sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGTERM, &action, NULL);
+}
+
+/* The connection's record; it can be carried without one. */
+static struct connection *
+find_record(void)
+{
+	int r = scoreboard_map(&board, BOARD_FD);
+
+	if (r == 0)
+		return scoreboard_slot(&board, handover.slot);
+	log_errno(LOG_ERR, "cannot map the scoreboard", -r);
+	return &unlisted;
+}
+
+static void
+put_on_record(struct connection *record, enum end end)
+{
+	record->end = (uint8_t)end;
+	if (record == &unlisted)
+		return;
+	log_connection(&board, record, handover.log, handover.hide_client);
+	(void)scoreboard_give_back(&board, record);
+}
+
+int
+main(void)
+{
+	const char *state = getenv(RELAY_STATE_ENV);
+	struct connection *record;
+	enum end end;
+
+	if (state == NULL || handover_decode(state, &handover) < 0) {
+		(void)!write(STDERR_FILENO, usage, sizeof(usage) - 1);
+		return EXIT_USAGE;
+	}
+	catch_signals();
+	/* After execveat() the kernel's name for us is the descriptor's. */
+	(void)prctl(PR_SET_NAME, "usher-relay");
+	log_adopt("usher-relay", handover.log_kind);
+	record = find_record();
+	handover_adopt(&relay, &handover, record);
+	end = relay_run(&relay, &stop);
+	relay_finish(&relay, end);
+	put_on_record(record, end);
+	return EXIT_SUCCESS;
+}
