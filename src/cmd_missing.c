@@ -13,9 +13,6 @@
 		return EXIT_FAILED;                                      \
 	}
 
-MISSING(cmd_check)
-MISSING(cmd_dump)
 MISSING(cmd_explain)
-MISSING(cmd_protocols)
 MISSING(cmd_serve)
 MISSING(cmd_status)

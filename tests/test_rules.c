@@ -1,0 +1,523 @@
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rules.h"
+
+/* "db" is two addresses, "many" is as many as are asked for; port 22. */
+static int
+resolve(const char *host, const char *port, struct addr *ret, size_t max,
+    char *why, size_t why_size)
+{
+	size_t n = strcmp(host, "db") == 0 ? 2 : max;
+
+	(void)port;
+	if (strcmp(host, "db") != 0 && strcmp(host, "many") != 0) {
+		snprintf(why, why_size, "no such host");
+		return -ENOENT;
+	}
+	for (size_t i = 0; i < n; i++) {
+		char text[] = "192.0.2.1:22";
+
+		text[8] = (char)('1' + i % 9);
+		ck_assert_int_eq(
+		    addr_parse(text, strlen(text), false, &ret[i]), 0);
+	}
+	return (int)n;
+}
+
+static int
+parse_with(const char *text, size_t n, rules_resolve *resolver,
+    struct mistakes *mistakes, struct rules **ret)
+{
+	struct rules_source source = { "r", text, n };
+
+	memset(mistakes, 0, sizeof(*mistakes));
+	return rules_parse(&source, 1, resolver, mistakes, ret);
+}
+
+static int
+parse(const char *text, struct mistakes *mistakes, struct rules **ret)
+{
+	return parse_with(text, strlen(text), resolve, mistakes, ret);
+}
+
+/* The rules in normal form, to be freed. */
+static char *
+write_rules(const struct rules *rules)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(rules_write(out, rules), 0);
+	fclose(out);
+	return text;
+}
+
+/* What a line in a service becomes in normal form. */
+static const struct {
+	const char *line, *normal;
+} good[] = {
+	{ "protocol = ssh", "protocol = ssh" },
+	{ "protocol=ssh", "protocol = ssh" },
+	{ "\t protocol \t=\t ssh \t", "protocol = ssh" },
+	{ "protocol = ssh # and so on", "protocol = ssh" },
+	{ "protocol = ssh\r", "protocol = ssh" },
+	{ "protocol = \"ssh\"", "protocol = ssh" },
+	{ "protocol = any\nprotocol = silent", "protocol = any silent" },
+	{ "protocol = !ssh !any", "protocol = !ssh !any" },
+	{ "server-name = WWW.Example.NET.", "server-name = www.example.net" },
+	{ "server-name = *.Example.net *", "server-name = *.example.net *" },
+	{ "server-name = _x.a-b", "server-name = _x.a-b" },
+	{ "http-host = [::1] 192.0.2.1", "http-host = [::1] 192.0.2.1" },
+	{ "alpn = \"h2 \\\"#\\\\\" a#b", "alpn = \"h2 \\\"#\\\\\" a#b" },
+	{ "alpn = \"#\" \"!\" !\"!\"", "alpn = \"#\" \"!\" !\"!\"" },
+	{ "alpn = \"\\x01\\x41\\n\"", "alpn = \"\\x01A\\n\"" },
+	{ "tls-version = 1.0 !1.3", "tls-version = 1.0 !1.3" },
+	{ "http-path = /a \"/b c\"", "http-path = /a \"/b c\"" },
+	{ "payload = \"SSH-2.0\"", "payload = \"SSH-2.0\"" },
+	{ "payload = 5353482d322E30", "payload = \"SSH-2.0\"" },
+	{ "payload = 24:\"host:\"", "payload = 24:\"host:\"" },
+	{ "payload = 0:1603??????01", "payload = 1603??????01" },
+	{ "payload = !7:\"\\x00\\xff\"", "payload = !7:00ff" },
+	{ "payload = \"GET / \\r\\n\"", "payload = \"GET / \\r\\n\"" },
+	{ "payload = 65535:00", "payload = 65535:00" },
+	{ "from = 192.0.2.0/24", "from = 192.0.2.0/24" },
+	{ "from = 192.0.2.7/32 ::/0", "from = 192.0.2.7 ::/0" },
+	{ "from = !2001:DB8::/32", "from = !2001:db8::/32" },
+	{ "local = 192.0.2.1 :443", "local = 192.0.2.1 :443" },
+	{ "local = 192.0.2.1:443", "local = 192.0.2.1:443" },
+	{ "local = [2001:db8::1]:443", "local = [2001:db8::1]:443" },
+	{ "local = 2001:db8::1", "local = 2001:db8::1" },
+	{ "socket = https !ssh", "socket = https !ssh" },
+	{ "idle-timeout = 24h", "idle-timeout = 1d" },
+	{ "idle-timeout = \"1h 30min\"", "idle-timeout = 90min" },
+	{ "idle-timeout = off", "idle-timeout = off" },
+	{ "connect-timeout = 3", "connect-timeout = 3s" },
+	{ "max-connections = 7", "max-connections = 7" },
+	{ "log = errors", "log = errors" },
+	{ "backend = 127.0.0.1:22", "backend = 127.0.0.1:22" },
+	{ "backend = [::1]:22 127.0.0.1:1", "backend = [::1]:22 127.0.0.1:1" },
+	{ "backend = db:ssh", "backend = 192.0.2.1:22 192.0.2.2:22" },
+	{ "backend = unix:/run/x", "backend = unix:/run/x" },
+	{ "backend = \"unix:/a b\"", "backend = \"unix:/a b\"" },
+	{ "backend = unix:@x", "backend = unix:@x" },
+	{ "exec = /bin/sh -c \"a b\"", "exec = /bin/sh -c \"a b\"" },
+	{ "exec = /bin/x \"\" a\" \"b", "exec = /bin/x \"\" \"a b\"" },
+	{ "exec = /bin/x\nuser = nobody", "user = nobody" },
+	{ "pass = unix:/run/x", "pass = unix:/run/x" },
+	{ "reject = close", "reject = close" },
+	{ "reject = reset", "reject = reset" },
+	{ "backend = db:1\nbalance = source", "balance = source" },
+	{ "backend = db:1\nproxy-protocol = v2", "proxy-protocol = v2" },
+	{ "backend = db:1\ntransparent = on", "transparent = yes" },
+	{ "backend = db:1\nbind = 192.0.2.9", "bind = 192.0.2.9" },
+};
+
+static bool
+has_target(const char *text)
+{
+	return strstr(text, "backend =") || strstr(text, "exec =") ||
+	    strstr(text, "pass =") || strstr(text, "reject =");
+}
+
+START_TEST(reads_what_is_right)
+{
+	struct mistakes mistakes;
+	struct rules *rules;
+	char text[256], line[256];
+	char *dump;
+
+	snprintf(text, sizeof(text), "[s]\n%s\n%s", good[_i].line,
+	    has_target(good[_i].line) ? "" : "reject = close\n");
+	if (parse(text, &mistakes, &rules) < 0)
+		ck_abort_msg("%s: %s", good[_i].line, mistakes.list[0].message);
+	dump = write_rules(rules);
+	snprintf(line, sizeof(line), "\n%s\n", good[_i].normal);
+	if (strstr(dump, line) == NULL)
+		ck_abort_msg("%s: not in\n%s", good[_i].normal, dump);
+	free(dump);
+	rules_free(rules);
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+/* The normal form is read without a resolver and written as it was. */
+START_TEST(writes_a_normal_form)
+{
+	struct mistakes mistakes;
+	struct rules *rules;
+	char text[256];
+	char *first, *second;
+
+	snprintf(text, sizeof(text), "[s]\n%s\n%s", good[_i].line,
+	    has_target(good[_i].line) ? "" : "reject = close\n");
+	ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
+	mistakes_free(&mistakes);
+	first = write_rules(rules);
+	rules_free(rules);
+	ck_assert_int_eq(
+	    parse_with(first, strlen(first), NULL, &mistakes, &rules), 0);
+	mistakes_free(&mistakes);
+	second = write_rules(rules);
+	rules_free(rules);
+	ck_assert_str_eq(first, second);
+	free(first);
+	free(second);
+}
+END_TEST
+
+/* One mistake each; [s] and a target stand below the settings. */
+static const struct {
+	const char *text;
+	unsigned line, col;
+	const char *message;
+} bad[] = {
+	{ "idle-timeout = 3 hours\n[s]\nreject = close", 1, 16,
+	    "unknown unit \"hours\", expected ms, s, min, h or d" },
+	{ "inspect-timeout = off\n[s]\nreject = close", 1, 19,
+	    "\"inspect-timeout\" cannot be off, expected 1ms to 1h" },
+	{ "bakend = x\n[s]\nreject = close", 1, 1,
+	    "unknown key \"bakend\", did you mean \"backend\"? it must "
+	    "stand below a [section]" },
+	{ "[s]\nbakend = x\nreject = close", 2, 1,
+	    "unknown key \"bakend\", did you mean \"backend\"?" },
+	{ "[s]\n listen = x\nreject = close", 2, 2,
+	    "\"listen\" is a setting: it must stand above the first "
+	    "[section]" },
+	{ "[s]\nbackend = nowhere:22", 2, 11,
+	    "cannot resolve \"nowhere:22\": no such host" },
+	{ "[s]\nbackend = 1.2.3.4:1 nowhere:22", 2, 21,
+	    "cannot resolve \"nowhere:22\": no such host" },
+	{ "[s]\nreject = close\nreject = reset", 3, 1,
+	    "\"reject\" was given before, at r:2: give it once" },
+	{ "[s]\nreject = close\nexec = /x", 3, 1,
+	    "\"exec\" beside \"reject\" at r:2: a service has exactly one "
+	    "target" },
+	{ "  [s]", 1, 3,
+	    "this service goes nowhere, expected one of backend, exec, pass "
+	    "or reject in it" },
+	{ "[s]\nreject = close\n[t]\nreject = close", 1, 1,
+	    "a service without a condition takes every connection: it must "
+	    "be the last" },
+	{ "[s]\nfrom=::1\nreject=close\n[s]\nfrom=::2\nreject=close", 4, 1,
+	    "[s] is used twice, first at r:1" },
+	{ "# nothing\n", 1, 1,
+	    "no service in these rules, expected at least one [section] "
+	    "with a target" },
+	{ "[s]\nreject = close\nlog = \"all", 3, 7,
+	    "this quote is never closed" },
+	{ "[s]\nreject = close\nlog = 'all'", 3, 7,
+	    "words are quoted by \", not by '" },
+	{ "[s]\nreject =", 2, 9, "\"reject\" has no value" },
+	{ "[s]\nreject = # close", 2, 10, "\"reject\" has no value" },
+	{ "log = all\nlog = all\n[s]\nreject = close", 2, 1,
+	    "\"log\" was given before, at r:1: give it once" },
+	{ "max-connections = 65537\n[s]\nreject = close", 1, 19,
+	    "\"65537\" is out of range, expected 1 to 65536" },
+	{ "max-pending = 99999999999999999999\n[s]\nreject = close", 1, 15,
+	    "\"99999999999999999999\" is out of range, expected 1 to "
+	    "65536" },
+};
+
+START_TEST(says_what_is_wrong)
+{
+	struct mistakes mistakes;
+	struct rules *rules = NULL;
+
+	ck_assert_int_eq(parse(bad[_i].text, &mistakes, &rules), -EINVAL);
+	ck_assert_ptr_null(rules);
+	ck_assert_uint_eq(mistakes.n, 1);
+	ck_assert_uint_eq(mistakes.n_errors, 1);
+	ck_assert_str_eq(mistakes.list[0].message, bad[_i].message);
+	ck_assert_uint_eq(mistakes.list[0].line, bad[_i].line);
+	ck_assert_uint_eq(mistakes.list[0].col, bad[_i].col);
+	ck_assert_str_eq(mistakes.list[0].file, "r");
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+START_TEST(fills_in_defaults)
+{
+	struct mistakes mistakes;
+	struct rules *rules;
+	const struct settings *settings;
+	const struct limits *limits;
+
+	ck_assert_int_eq(parse("inspect-timeout = 2s\nidle-timeout = 1h\n"
+			       "[s]\nconnect-timeout = 1s\nreject = close\n",
+			     &mistakes, &rules),
+	    0);
+	settings = &rules->settings;
+	ck_assert_int_eq(settings->inspect_ms, 2000);
+	ck_assert_int_eq(settings->silence_ms, 2000);
+	ck_assert_int_eq(settings->exit_idle_ms, RULES_OFF);
+	ck_assert_int_eq(settings->limits.connect_ms, 5000);
+	ck_assert_uint_eq(settings->limits.max_connections, 1000);
+	ck_assert_uint_eq(settings->max_pending, 256);
+	ck_assert_uint_eq(settings->max_per_source, 100);
+	limits = &rules->services[0].limits;
+	ck_assert_int_eq(limits->connect_ms, 1000);
+	ck_assert_int_eq(limits->idle_ms, 3600000);
+	ck_assert_int_eq(limits->half_close_ms, 300000);
+	ck_assert_int_eq(limits->keepalive_ms, 60000);
+	ck_assert_uint_eq(limits->max_connections, 0);
+	rules_free(rules);
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+/* Settings of a later file hold for the services of an earlier one. */
+START_TEST(reads_files_as_one)
+{
+	static const char one[] = "[s]\nfrom = ::1\nreject = close";
+	static const char two[] = "idle-timeout = 7s\n[t]\nreject = close";
+	struct rules_source sources[] = {
+		{ "one", one, sizeof(one) - 1 },
+		{ "two", two, sizeof(two) - 1 },
+		{ "two again", two, sizeof(two) - 1 },
+	};
+	struct mistakes mistakes = { .n = 0 };
+	struct rules *rules;
+
+	ck_assert_int_eq(rules_parse(sources, 2, NULL, &mistakes, &rules), 0);
+	ck_assert_uint_eq(rules->n_services, 2);
+	ck_assert_int_eq(rules->services[0].limits.idle_ms, 7000);
+	rules_free(rules);
+	ck_assert_int_eq(
+	    rules_parse(sources, 3, NULL, &mistakes, &rules), -EINVAL);
+	ck_assert_uint_eq(mistakes.n_errors, 3);
+	ck_assert_str_eq(mistakes.list[0].file, "two");
+	ck_assert_uint_eq(mistakes.list[0].line, 2);
+	ck_assert_str_eq(mistakes.list[1].file, "two again");
+	ck_assert_str_eq(mistakes.list[1].message,
+	    "\"idle-timeout\" was given before, at two:1: give it once");
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+START_TEST(reads_its_own_default_rules)
+{
+	struct mistakes mistakes;
+	struct rules *rules;
+
+	ck_assert_int_eq(
+	    parse_with(rules_default_text, strlen(rules_default_text), NULL,
+		&mistakes, &rules),
+	    0);
+	ck_assert_uint_eq(mistakes.n, 0);
+	ck_assert_uint_eq(rules->n_services, 3);
+	rules_free(rules);
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+START_TEST(numbers_only_without_a_resolver)
+{
+	static const char text[] = "[s]\nbackend = db:22\n";
+	struct mistakes mistakes;
+	struct rules *rules;
+
+	ck_assert_int_eq(
+	    parse_with(text, strlen(text), NULL, &mistakes, &rules), -EINVAL);
+	ck_assert_uint_eq(mistakes.list[0].col, 11);
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+/* times times piece, between before and after; to be freed. */
+static char *
+repeat(const char *before, const char *piece, size_t times, const char *after)
+{
+	size_t n = strlen(piece), at = strlen(before);
+	char *text = calloc(1, at + times * n + strlen(after) + 1);
+
+	ck_assert_ptr_nonnull(text);
+	memcpy(text, before, at);
+	for (size_t i = 0; i < times; i++, at += n)
+		memcpy(text + at, piece, n);
+	memcpy(text + at, after, strlen(after));
+	return text;
+}
+
+static const struct {
+	const char *before, *piece;
+	size_t times; /* as many as are allowed */
+	const char *after, *message;
+} limits[] = {
+	{ "", "#345678\n", RULES_SIZE_MAX / 8 - 2, "[s]\nreject = x#\n",
+	    "more than 1048576 bytes of rules" },
+	{ "#", "x", RULES_LINE_MAX - 1, "\n[s]\nreject = close",
+	    "a line of more than 8192 bytes" },
+	{ "[s]\nbackend = ", "1.2.3.4:5 ", RULES_BACKENDS_MAX, "",
+	    "more than 64 backends in one service" },
+	{ "[s]\nbackend = ", "many:5 ", 4, "",
+	    "more than 64 backends in one service" },
+	{ "listen = ", "1.2.3.4:5 ", RULES_LISTEN_MAX, "\n[s]\nreject = close",
+	    "more than 64 addresses to listen at" },
+	{ "[s]\nexec = ", "/x ", RULES_ARGS_MAX, "", "more than 64 words" },
+	{ "[", "n", RULES_NAME_MAX, "]\nreject = close",
+	    "a name of more than 63 bytes" },
+};
+
+START_TEST(stops_at_its_limits)
+{
+	struct mistakes mistakes;
+	struct rules *rules;
+	char *text;
+
+	for (size_t more = 0; more <= 1; more++) {
+		text = repeat(limits[_i].before, limits[_i].piece,
+		    limits[_i].times + more, limits[_i].after);
+		if (parse(text, &mistakes, &rules) == 0) {
+			ck_assert_uint_eq(more, 0);
+			rules_free(rules);
+		} else if (more == 1) {
+			ck_assert_str_eq(
+			    mistakes.list[0].message, limits[_i].message);
+		} else if (_i > 0) {
+			ck_abort_msg("%s", mistakes.list[0].message);
+		}
+		mistakes_free(&mistakes);
+		free(text);
+	}
+}
+END_TEST
+
+/* n services with a name each; to be freed. */
+static char *
+make_services(size_t n)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(out,
+		    "[s%zu]\nserver-name = n%zu.example.net\n"
+		    "backend = 127.0.0.1:%zu\n",
+		    i, i, i + 1);
+	fclose(out);
+	return text;
+}
+
+START_TEST(takes_a_thousand_services)
+{
+	struct mistakes mistakes;
+	struct rules *rules;
+	char *text = make_services(RULES_SERVICES_MAX);
+
+	ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
+	ck_assert_uint_eq(rules->n_services, RULES_SERVICES_MAX);
+	ck_assert_str_eq(rules->services[999].name, "s999");
+	rules_free(rules);
+	mistakes_free(&mistakes);
+	free(text);
+	text = make_services(RULES_SERVICES_MAX + 1);
+	ck_assert_int_eq(parse(text, &mistakes, &rules), -EINVAL);
+	ck_assert_uint_eq(mistakes.n, 1);
+	ck_assert_str_eq(mistakes.list[0].message, "more than 1000 services");
+	ck_assert_uint_eq(mistakes.list[0].line, 3001);
+	mistakes_free(&mistakes);
+	free(text);
+}
+END_TEST
+
+START_TEST(counts_mistakes_beyond_its_list)
+{
+	struct mistakes mistakes;
+	struct rules *rules;
+	char *text = repeat("", "x\n", 5000, "[s]\nreject = close");
+
+	ck_assert_int_eq(parse(text, &mistakes, &rules), -EINVAL);
+	ck_assert_uint_eq(mistakes.n, MISTAKES_MAX);
+	ck_assert_uint_eq(mistakes.n_errors, 5000);
+	mistakes_free(&mistakes);
+	free(text);
+}
+END_TEST
+
+/* Long conditions become several lines, each short enough to be read. */
+START_TEST(breaks_long_conditions)
+{
+	struct mistakes mistakes;
+	struct rules *rules;
+	char *text = repeat(
+	    "[s]\n", "from = 192.0.2.1 2001:db8::1\n", 5000, "reject = close");
+	char *first, *second;
+
+	ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
+	ck_assert_uint_eq(rules->services[0].conditions[0].n, 10000);
+	free(text);
+	first = write_rules(rules);
+	rules_free(rules);
+	ck_assert_int_eq(
+	    parse_with(first, strlen(first), NULL, &mistakes, &rules), 0);
+	second = write_rules(rules);
+	rules_free(rules);
+	ck_assert(strcmp(first, second) == 0);
+	mistakes_free(&mistakes);
+	free(first);
+	free(second);
+}
+END_TEST
+
+static const char *
+nothing_is_there(enum look look, const char *name)
+{
+	(void)name;
+	return look == LOOK_USER ? NULL : "is not there";
+}
+
+START_TEST(warns_of_what_is_missing)
+{
+	static const char text[] = "chroot = /x\nuser = u\n"
+				   "[s]\nfrom = ::1\nexec = /y -z\n"
+				   "[t]\nbackend = unix:/z unix:@a 1.2.3.4:5\n";
+	struct rules_source source = { "r", text, sizeof(text) - 1 };
+	struct mistakes mistakes = { .look = nothing_is_there };
+	struct rules *rules;
+
+	ck_assert_int_eq(rules_parse(&source, 1, NULL, &mistakes, &rules), 0);
+	ck_assert_uint_eq(mistakes.n, 3);
+	ck_assert_uint_eq(mistakes.n_errors, 0);
+	ck_assert(mistakes.list[0].warning);
+	ck_assert_str_eq(mistakes.list[0].message, "\"/x\" is not there");
+	ck_assert_str_eq(mistakes.list[1].message, "\"/y\" is not there");
+	ck_assert_uint_eq(mistakes.list[1].col, 8);
+	ck_assert_str_eq(mistakes.list[2].message, "\"/z\" is not there");
+	rules_free(rules);
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+#define N(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+Suite *rules_suite(void);
+
+Suite *
+rules_suite(void)
+{
+	Suite *suite = suite_create("rules");
+	TCase *tests = tcase_create("rules");
+
+	tcase_add_loop_test(tests, reads_what_is_right, 0, N(good));
+	tcase_add_loop_test(tests, writes_a_normal_form, 0, N(good));
+	tcase_add_loop_test(tests, says_what_is_wrong, 0, N(bad));
+	tcase_add_test(tests, fills_in_defaults);
+	tcase_add_test(tests, reads_files_as_one);
+	tcase_add_test(tests, reads_its_own_default_rules);
+	tcase_add_test(tests, numbers_only_without_a_resolver);
+	tcase_add_loop_test(tests, stops_at_its_limits, 0, N(limits));
+	tcase_add_test(tests, takes_a_thousand_services);
+	tcase_add_test(tests, counts_mistakes_beyond_its_list);
+	tcase_add_test(tests, breaks_long_conditions);
+	tcase_add_test(tests, warns_of_what_is_missing);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

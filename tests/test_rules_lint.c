@@ -1,0 +1,207 @@
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rules.h"
+
+enum finding { NOTHING, PARTLY, UNREACHABLE };
+
+/* Conditions of a service, and of one below it. */
+static const struct {
+	const char *above, *below;
+	enum finding finding;
+} pairs[] = {
+	{ "protocol = tls", "server-name = x", UNREACHABLE },
+	{ "protocol = tls", "alpn = h2", UNREACHABLE },
+	{ "protocol = tls sslv2", "tls-version = 1.2", UNREACHABLE },
+	{ "protocol = any", "server-name = !x", NOTHING },
+	{ "protocol = any", "protocol = ssh", UNREACHABLE },
+	{ "protocol = any", "payload = \"x\"", UNREACHABLE },
+	{ "protocol = any", "http-host = x", UNREACHABLE },
+	{ "protocol = any", "protocol = silent", NOTHING },
+	{ "protocol = any", "from = ::1", NOTHING },
+	{ "protocol = any silent", "from = ::1", UNREACHABLE },
+	{ "protocol = any silent", "protocol = ssh silent", UNREACHABLE },
+	{ "protocol = any", "protocol = ssh silent", PARTLY },
+	{ "protocol = ssh silent", "protocol = any", NOTHING },
+	{ "protocol = http", "http-host = x", NOTHING },
+	{ "protocol = http http2", "http-host = x", UNREACHABLE },
+	{ "protocol = http http2", "http-path = /x", UNREACHABLE },
+	{ "protocol = tls", "protocol = ssh", NOTHING },
+	{ "protocol = !ssh", "protocol = tls", NOTHING },
+	{ "protocol = any !silent", "protocol = tls", UNREACHABLE },
+	{ "protocol = any !ssh", "protocol = tls", NOTHING },
+	{ "protocol = any !ssh", "server-name = x", NOTHING },
+	{ "protocol = any !ssh", "server-name = x\nprotocol = !ssh",
+	    UNREACHABLE },
+	{ "server-name = *", "server-name = x y", UNREACHABLE },
+	{ "server-name = *", "protocol = tls", NOTHING },
+	{ "server-name = *.a", "server-name = x.a y.x.a", UNREACHABLE },
+	{ "server-name = *.a", "server-name = *.x.a", UNREACHABLE },
+	{ "server-name = *.a", "server-name = a", NOTHING },
+	{ "server-name = *.a", "server-name = xa", NOTHING },
+	{ "server-name = *.a", "server-name = *", NOTHING },
+	{ "server-name = *.a", "server-name = a x.a", PARTLY },
+	{ "server-name = *.x.a", "server-name = *.a", NOTHING },
+	{ "server-name = x", "server-name = x", UNREACHABLE },
+	{ "server-name = X.", "server-name = x", UNREACHABLE },
+	{ "server-name = x", "server-name = x\nfrom = ::1", UNREACHABLE },
+	{ "server-name = x\nfrom = ::1", "server-name = x", NOTHING },
+	{ "server-name = * !x", "server-name = x", NOTHING },
+	{ "server-name = * !x", "server-name = y", UNREACHABLE },
+	{ "server-name = * !*.x", "server-name = x y.z", UNREACHABLE },
+	{ "server-name = * !*.x", "server-name = x.x", NOTHING },
+	{ "server-name = * !x", "server-name = * !x", UNREACHABLE },
+	{ "server-name = * !x", "server-name = *", NOTHING },
+	{ "server-name = !x", "server-name = y", UNREACHABLE },
+	{ "http-host = *.a", "http-host = x.a", UNREACHABLE },
+	{ "http-host = *.a", "server-name = x.a", NOTHING },
+	{ "alpn = h2", "alpn = h2", UNREACHABLE },
+	{ "alpn = !h2", "alpn = h3", NOTHING },
+	{ "tls-version = 1.2 1.3", "tls-version = 1.3", UNREACHABLE },
+	{ "tls-version = 1.2", "tls-version = 1.3", NOTHING },
+	{ "http-path = /a", "http-path = /ab", UNREACHABLE },
+	{ "http-path = /ab", "http-path = /a", NOTHING },
+	{ "payload = \"SSH\"", "payload = \"SSH-2\"", UNREACHABLE },
+	{ "payload = \"SSH-2\"", "payload = \"SSH\"", NOTHING },
+	{ "payload = 1:\"SH\"", "payload = \"SSH\"", UNREACHABLE },
+	{ "payload = ??5348", "payload = 535348", UNREACHABLE },
+	{ "payload = 535348", "payload = ??5348", NOTHING },
+	{ "payload = ????", "payload = 00", NOTHING },
+	{ "payload = !00", "payload = 01", UNREACHABLE },
+	{ "payload = !00", "payload = 1:01", NOTHING },
+	{ "from = 10.0.0.0/8", "from = 10.1.0.0/16", UNREACHABLE },
+	{ "from = 10.0.0.0/9", "from = 10.128.0.0/9", NOTHING },
+	{ "from = 10.1.0.0/16", "from = 10.0.0.0/8", NOTHING },
+	{ "from = ::/0", "from = 10.0.0.0/8", NOTHING },
+	{ "from = 0.0.0.0/0", "from = 10.0.0.0/8", UNREACHABLE },
+	{ "from = 0.0.0.0/0", "from = 10.0.0.0/8 ::1", PARTLY },
+	{ "from = 2001:db8::/33", "from = 2001:db8::1", UNREACHABLE },
+	{ "from = 2001:db8::/33", "from = 2001:db8:8000::1", NOTHING },
+	{ "from = 10.0.0.0/8 !10.1.0.0/16", "from = 10.1.1.0/24", NOTHING },
+	{ "from = 10.0.0.0/8 !10.1.0.0/16", "from = 10.2.1.0/24", UNREACHABLE },
+	{ "from = 10.0.0.0/8 !10.1.0.0/16", "from = 10.0.0.0/15", NOTHING },
+	{ "local = :443", "local = 192.0.2.1:443", UNREACHABLE },
+	{ "local = 192.0.2.1", "local = 192.0.2.1:443", UNREACHABLE },
+	{ "local = 192.0.2.1", "local = :443", NOTHING },
+	{ "local = :443", "local = 192.0.2.1", NOTHING },
+	{ "local = !:443", "local = :80", UNREACHABLE },
+	{ "local = !:443", "local = 192.0.2.1", NOTHING },
+	{ "socket = https", "socket = https", UNREACHABLE },
+	{ "socket = https", "socket = ssh", NOTHING },
+	{ "socket = !ssh", "socket = https", UNREACHABLE },
+};
+
+static int
+parse(const char *text, struct mistakes *mistakes, struct rules **ret)
+{
+	struct rules_source source = { "r", text, strlen(text) };
+
+	memset(mistakes, 0, sizeof(*mistakes));
+	return rules_parse(&source, 1, NULL, mistakes, ret);
+}
+
+START_TEST(finds_what_is_never_reached)
+{
+	struct mistakes mistakes;
+	struct rules *rules = NULL;
+	char text[512];
+	int r;
+
+	snprintf(text, sizeof(text),
+	    "[above]\nreject = close\n%s\n"
+	    "[below]\nreject = close\n%s\n",
+	    pairs[_i].above, pairs[_i].below);
+	r = parse(text, &mistakes, &rules);
+	ck_assert_int_eq(r, pairs[_i].finding == UNREACHABLE ? -EINVAL : 0);
+	ck_assert_uint_eq(mistakes.n, pairs[_i].finding != NOTHING);
+	if (mistakes.n > 0) {
+		ck_assert_int_eq(
+		    mistakes.list[0].warning, pairs[_i].finding == PARTLY);
+		ck_assert_ptr_nonnull(
+		    strstr(mistakes.list[0].message, "[above] at r:1"));
+	}
+	rules_free(rules);
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+/* Several services above may leave nothing together. */
+static const struct {
+	const char *text;
+	size_t errors, warnings;
+} several[] = {
+	{ "[a]\nserver-name=x\nreject=close\n[b]\nserver-name=y\n"
+	  "reject=close\n[c]\nserver-name=x y\nreject=close\n",
+	    1, 0 },
+	{ "[a]\nserver-name=x\nreject=close\n[b]\nserver-name=y\n"
+	  "reject=close\n[c]\nserver-name=x z y\nreject=close\n",
+	    0, 2 },
+	/* What is wrong itself says nothing about others. */
+	{ "[a]\nserver-name=* a..b\nreject=close\n[b]\nserver-name=y\n"
+	  "reject=close\n",
+	    1, 0 },
+	{ "[a]\nserver-name=*\nreject=close\n[b]\nserver-name=y a..b\n"
+	  "reject=close\n",
+	    1, 0 },
+};
+
+START_TEST(looks_at_all_above)
+{
+	struct mistakes mistakes;
+	struct rules *rules = NULL;
+
+	parse(several[_i].text, &mistakes, &rules);
+	ck_assert_uint_eq(mistakes.n_errors, several[_i].errors);
+	ck_assert_uint_eq(mistakes.n - mistakes.n_errors, several[_i].warnings);
+	rules_free(rules);
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+/* A file made to be slow: many values in each of many services. */
+START_TEST(gives_up_in_time)
+{
+	struct mistakes mistakes;
+	struct rules *rules = NULL;
+	struct timespec start, end;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	for (unsigned i = 0; i < 200; i++) {
+		fprintf(out, "[s%u]\nreject = close\nfrom =", i);
+		for (unsigned j = 0; j < 400; j++)
+			fprintf(out, " !10.%u.%u.%u", i, j / 256, j % 256);
+		fprintf(out, "\nfrom = 10.%u.0.0/16\n", i);
+	}
+	fclose(out);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+	ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+	ck_assert_int_lt(end.tv_sec - start.tv_sec, 3);
+	rules_free(rules);
+	mistakes_free(&mistakes);
+	free(text);
+}
+END_TEST
+
+#define N(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+Suite *rules_lint_suite(void);
+
+Suite *
+rules_lint_suite(void)
+{
+	Suite *suite = suite_create("rules_lint");
+	TCase *tests = tcase_create("rules_lint");
+
+	tcase_add_loop_test(tests, finds_what_is_never_reached, 0, N(pairs));
+	tcase_add_loop_test(tests, looks_at_all_above, 0, N(several));
+	tcase_add_test(tests, gives_up_in_time);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
