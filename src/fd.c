@@ -52,12 +52,18 @@ fd_sanitise_standard(void)
 }
 
 int
-fd_close_from(int first)
+fd_close_range(int first, int last)
 {
 	/* By number: musl has no wrapper for it. */
-	if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) < 0)
+	if (syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0u) < 0)
 		return -errno;
 	return 0;
+}
+
+int
+fd_close_from(int first)
+{
+	return fd_close_range(first, -1);
 }
 
 /* Changes one flag with the given pair of fcntl() commands. */

@@ -29,6 +29,9 @@ int fd_sanitise_standard(void);
  */
 int fd_close_from(int first);
 
+/* Closes those from first to last, both included.  Returns 0 or -errno. */
+int fd_close_range(int first, int last);
+
 /* Sets or clears FD_CLOEXEC and O_NONBLOCK.  Return 0 or -errno. */
 int fd_set_cloexec(int fd, int on);
 int fd_set_nonblock(int fd, int on);

@@ -1,0 +1,25 @@
+/*
+ * process.h - making processes, at the least cost.
+ */
+#ifndef USHER_PROCESS_H
+#define USHER_PROCESS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * fork() without what the C library does around it; nothing here has threads
+ * or atfork handlers.  The kernel has written the child's pid to *pid_at,
+ * which may be shared memory, before the child runs.  Returns as fork(), but
+ * -errno on failure.
+ */
+pid_t process_fork(_Atomic int32_t *pid_at);
+
+/*
+ * Gives up root for good: supplementary groups, group, user, and verifies
+ * that there is no way back.  0 or -errno; -EPERM if it did not take.
+ */
+int process_drop(uid_t uid, gid_t gid);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * signals.h - signals as flags that are looked at between two waits.
+ *
+ * The one idea: everything is blocked but for the waits (see waits.h), and a
+ * handler sets a flag and does nothing else.
+ */
+#ifndef USHER_SIGNALS_H
+#define USHER_SIGNALS_H
+
+#include <signal.h>
+
+struct signal_flags {
+	volatile sig_atomic_t terminate; /* SIGTERM, SIGINT */
+	volatile sig_atomic_t child; /* SIGCHLD */
+	volatile sig_atomic_t reload; /* SIGHUP */
+};
+
+extern struct signal_flags signals;
+
+/* Installs the handlers, blocks their signals and ignores SIGPIPE. */
+void signals_take(void);
+
+/* Puts mask and dispositions back to what a new program expects. */
+void signals_release(void);
+
+#endif

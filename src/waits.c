@@ -1,0 +1,56 @@
+#include "waits.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * ppoll() that finds something ready lets no signal in, so a process that
+ * always has work would never hear of SIGTERM.  Now and then, then, a look
+ * at nothing but the signals.
+ */
+#define WAITS_PER_WINDOW 32
+
+static bool
+let_signals_in(const sigset_t *none)
+{
+	static unsigned waits;
+	const struct timespec at_once = { 0, 0 };
+
+	return ++waits % WAITS_PER_WINDOW == 0 &&
+	    ppoll(NULL, 0, &at_once, none) < 0;
+}
+
+int
+wait_any(struct pollfd *fds, nfds_t n, struct deadline until)
+{
+	struct timespec left = { 0, 0 };
+	sigset_t none;
+	int ms = -1, r;
+
+	sigemptyset(&none);
+	if (let_signals_in(&none))
+		return -EINTR;
+	if (until.at_us != DEADLINE_NEVER)
+		ms = deadline_left(until, clock_us());
+	if (ms > 0) {
+		left.tv_sec = ms / 1000;
+		left.tv_nsec = (long)(ms % 1000) * 1000000;
+	}
+	r = ppoll(fds, n, ms < 0 ? NULL : &left, &none);
+	return r < 0 ? -errno : r;
+}
+
+int
+wait_poll(struct pollfd *fds, nfds_t n, struct deadline until,
+    const volatile sig_atomic_t *stop)
+{
+	int r;
+
+	do {
+		if (stop != NULL && *stop)
+			return -EINTR;
+		r = wait_any(fds, n, until);
+	} while (r == -EINTR);
+	return r;
+}
