@@ -27,6 +27,7 @@
 #define SCOREBOARD_SLOTS 65536 /* also the largest max-connections */
 #define SCOREBOARD_SERVICES 2048
 #define SCOREBOARD_SOURCES 16384 /* buckets for max-per-source */
+#define SCOREBOARD_BACKENDS 64 /* of a service */
 #define SCOREBOARD_WORDS (SCOREBOARD_SLOTS / 64)
 #define SCOREBOARD_NAME_MAX 64
 
@@ -40,6 +41,8 @@ struct tally {
 	_Atomic int64_t quiet_until_us; /* rate limit of error lines */
 	_Atomic uint32_t lines; /* in this period */
 	_Atomic uint32_t suppressed;
+	/* A backend that failed is tried last until then (CLOCK_MONOTONIC). */
+	_Atomic int64_t failed_until_us[SCOREBOARD_BACKENDS];
 };
 
 struct scoreboard_head {

@@ -1,0 +1,35 @@
+/*
+ * dial.h - a connection to a backend, before a deadline.
+ */
+#ifndef USHER_DIAL_H
+#define USHER_DIAL_H
+
+#include <signal.h>
+
+#include "addr.h"
+#include "deadline.h"
+#include "rules.h"
+
+/* What there is to know besides the address. */
+struct dial {
+	int client; /* watched: a client that resets ends the attempt; or -1 */
+	const struct addr *from; /* bind here first; NULL: do not */
+	bool transparent; /* from is the client's address: IP_TRANSPARENT */
+	const volatile sig_atomic_t *stop; /* may be NULL */
+};
+
+/*
+ * Connects a non-blocking stream socket, CLOEXEC and TCP_NODELAY.  Returns
+ * the descriptor, which the caller owns, or -errno: -ETIMEDOUT at the
+ * deadline, -ECANCELED if the client is gone, -EINTR for *stop.
+ */
+int dial(const struct addr *to, const struct dial *how, struct deadline until);
+
+/*
+ * Turns keepalive on for a TCP socket, with probes so that a dead peer is
+ * noticed about 1.5 times keepalive_ms after its last sign of life, and
+ * TCP_USER_TIMEOUT to match.  RULES_OFF turns it off.  0 or -errno.
+ */
+int dial_keepalive(int socket, int64_t keepalive_ms);
+
+#endif

@@ -1,0 +1,200 @@
+#include "reach.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "deadline.h"
+#include "dial.h"
+#include "fd.h"
+#include "line.h"
+#include "proxy.h"
+
+/* How long a backend that failed is tried last. */
+#define FAILED_FOR_US INT64_C(10000000)
+
+_Static_assert(SCOREBOARD_BACKENDS >= RULES_BACKENDS_MAX, "too few to note");
+
+/* FNV-1a's multiplier, to spread the bits of a seed. */
+#define SPREAD UINT64_C(0x100000001b3)
+
+static uint64_t
+mix(uint64_t x)
+{
+	x ^= x >> 33;
+	x *= UINT64_C(0xff51afd7ed558ccd);
+	x ^= x >> 33;
+	x *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return x ^ x >> 33;
+}
+
+static void
+swap(uint8_t *a, uint8_t *b)
+{
+	uint8_t c = *a;
+
+	*a = *b;
+	*b = c;
+}
+
+/* Those that failed go behind the others; both parts keep their order. */
+static void
+failed_last(size_t n, const bool *failed, uint8_t *order)
+{
+	uint8_t sorted[RULES_BACKENDS_MAX];
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!failed[order[i]])
+			sorted[k++] = order[i];
+	for (size_t i = 0; i < n; i++)
+		if (failed[order[i]])
+			sorted[k++] = order[i];
+	memcpy(order, sorted, n);
+}
+
+void
+reach_order(enum balance balance, size_t n, uint64_t seed, const bool *failed,
+    uint8_t *order)
+{
+	for (size_t i = 0; i < n; i++)
+		order[i] = (uint8_t)i;
+	/*
+	 * For "source" the same seed must give the same order, and a backend
+	 * more or less must move few clients: each backend has a rank of its
+	 * own for each seed.  A random seed makes that a random order.
+	 */
+	if (balance != BALANCE_FIRST)
+		for (size_t i = 1; i < n; i++)
+			for (size_t k = i; k > 0 &&
+			     mix(seed + order[k] * SPREAD) <
+				 mix(seed + order[k - 1] * SPREAD);
+			     k--)
+				swap(&order[k], &order[k - 1]);
+	failed_last(n, failed, order);
+}
+
+static uint64_t
+seed_of(const struct reach *reach)
+{
+	const struct endpoint *client = &reach->slot->client;
+	uint64_t seed = 0;
+
+	if (reach->service->balance == BALANCE_SOURCE)
+		for (size_t i = 0; i < sizeof(client->ip); i++)
+			seed = (seed ^ client->ip[i]) * SPREAD;
+	else if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = (uint64_t)clock_us();
+	return seed;
+}
+
+static void
+plan(const struct reach *reach, uint8_t *order)
+{
+	const struct service *service = reach->service;
+	const struct tally *tally =
+	    scoreboard_tally(reach->board, reach->slot->service);
+	bool failed[RULES_BACKENDS_MAX];
+	int64_t now_us = clock_us();
+
+	for (size_t i = 0; i < service->n_backends; i++)
+		failed[i] = atomic_load_explicit(&tally->failed_until_us[i],
+				memory_order_relaxed) > now_us;
+	reach_order(service->balance, service->n_backends, seed_of(reach),
+	    failed, order);
+}
+
+static void
+remember(const struct reach *reach, size_t i, bool failed)
+{
+	struct tally *tally =
+	    scoreboard_tally(reach->board, reach->slot->service);
+
+	if (reach->service->n_backends > 1)
+		atomic_store_explicit(&tally->failed_until_us[i],
+		    failed ? clock_us() + FAILED_FOR_US : 0,
+		    memory_order_relaxed);
+}
+
+/* A fresh socket's buffer takes all of a header, or something is wrong. */
+static int
+introduce(const struct reach *reach, int backend)
+{
+	const struct proxy_extras extras = {
+		.authority = reach->slot->server_name,
+		.alpn = reach->alpn,
+	};
+	uint8_t header[PROXY_WRITE_MAX];
+	size_t n;
+	ssize_t r;
+
+	if (reach->service->proxy_protocol == 0)
+		return 0;
+	n = proxy_write(reach->service->proxy_protocol, reach->from,
+	    reach->local, &extras, header);
+	r = send(backend, header, n, MSG_NOSIGNAL);
+	if (r < 0)
+		return -errno;
+	return (size_t)r == n ? 0 : -EIO;
+}
+
+static int
+attempt(const struct reach *reach, const struct addr *to)
+{
+	const struct service *service = reach->service;
+	struct line text = LINE(reach->slot->backend);
+	struct dial how = { .client = reach->client, .stop = reach->stop };
+	FD_AUTO int backend = -1;
+	int r;
+
+	if (service->bind.len != 0)
+		how.from = &service->bind;
+	if (service->transparent) {
+		how.from = reach->from;
+		how.transparent = true;
+	}
+	addr_write(&text, to);
+	backend = dial(
+	    to, &how, deadline_after(clock_us(), service->limits.connect_ms));
+	if (backend < 0)
+		return backend;
+	r = introduce(reach, backend);
+	return r < 0 ? r : fd_take(&backend);
+}
+
+static void
+note(const struct reach *reach, int backend, int64_t since_us)
+{
+	struct addr local = { .len = sizeof(struct sockaddr_un) };
+	int64_t now_us = clock_us();
+
+	reach->slot->connect_us = now_us - since_us;
+	atomic_store_explicit(
+	    &reach->slot->active_us, now_us, memory_order_relaxed);
+	if (getsockname(backend, &local.any, &local.len) == 0)
+		reach->slot->backend_port = addr_port(&local);
+}
+
+int
+reach_backend(const struct reach *reach)
+{
+	const struct service *service = reach->service;
+	uint8_t order[RULES_BACKENDS_MAX] = { 0 };
+	int64_t since_us = clock_us();
+	int backend = -ECONNREFUSED;
+
+	if (service->n_backends > 1)
+		plan(reach, order);
+	for (size_t i = 0; i < service->n_backends; i++) {
+		backend = attempt(reach, &service->backends[order[i]]);
+		if (backend == -EINTR || backend == -ECANCELED)
+			return backend;
+		remember(reach, order[i], backend < 0);
+		if (backend >= 0) {
+			note(reach, backend, since_us);
+			return backend;
+		}
+	}
+	return backend;
+}
