@@ -1,0 +1,169 @@
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "handover.h"
+#include "line.h"
+#include "log.h"
+#include "process.h"
+#include "signals.h"
+
+#define VARIABLES_MAX 16
+#define VARIABLES_SIZE 2048
+
+/* An environment made from nothing, in one buffer. */
+struct environment {
+	char text[VARIABLES_SIZE];
+	size_t used;
+	char *list[VARIABLES_MAX + 1];
+	size_t n;
+};
+
+static void
+set(struct environment *env, const char *name, const char *value)
+{
+	struct line text =
+	    line_over(env->text + env->used, sizeof(env->text) - env->used);
+
+	line_text(&text, name);
+	line_char(&text, '=');
+	line_text(&text, value);
+	if (text.cut || env->n == VARIABLES_MAX)
+		return;
+	env->list[env->n++] = text.text;
+	env->list[env->n] = NULL;
+	env->used += text.len + 1;
+}
+
+/* Sets HOST and PORT variables under both of the names they go by. */
+static void
+set_address(struct environment *env, const struct addr *addr,
+    const char *const names[4])
+{
+	char host[ADDR_TEXT_MAX], port[8];
+	struct line host_text = LINE(host), port_text = LINE(port);
+
+	addr_write_host(&host_text, addr);
+	line_uint(&port_text, addr_port(addr));
+	set(env, names[0], host);
+	set(env, names[1], port);
+	set(env, names[2], host);
+	set(env, names[3], port);
+}
+
+static void
+fill(struct environment *env, const struct service *service, int client,
+    const struct connection *slot)
+{
+	static const char *const remote[] = { "REMOTE_ADDR", "REMOTE_PORT",
+		"TCPREMOTEIP", "TCPREMOTEPORT" };
+	static const char *const here[] = { "LOCAL_ADDR", "LOCAL_PORT",
+		"TCPLOCALIP", "TCPLOCALPORT" };
+	struct addr addr = { .len = sizeof(struct sockaddr_un) };
+	char name[sizeof(slot->server_name)];
+
+	env->used = env->n = 0;
+	env->list[0] = NULL;
+	set(env, "PATH",
+	    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+	    "/sbin:/bin");
+	set(env, "PROTO", "TCP");
+	set(env, "USHER_SERVICE", service->name);
+	if (slot->client.family != 0) {
+		endpoint_to(&addr, &slot->client);
+		set_address(env, &addr, remote);
+	}
+	addr.len = sizeof(struct sockaddr_un);
+	if (getsockname(client, &addr.any, &addr.len) == 0) {
+		addr_unmap(&addr);
+		if (addr.any.sa_family != AF_UNIX)
+			set_address(env, &addr, here);
+	}
+	memcpy(name, slot->server_name, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	if (name[0] != '\0')
+		set(env, "SERVER_NAME", name);
+}
+
+_Noreturn static void
+fail(const struct service *service, int error)
+{
+	char buffer[512];
+	struct line text = LINE(buffer);
+
+	line_text(&text, service->name);
+	line_text(&text, ": cannot run ");
+	line_text(&text, service->argv[0]);
+	log_errno(LOG_ERR, buffer, error);
+	_exit(127);
+}
+
+static int
+become_user(const struct service *service)
+{
+	char *end;
+	unsigned long uid, gid;
+
+	if (service->user == NULL)
+		return 0;
+	/* The normal form has numbers here: uid:gid. */
+	uid = strtoul(service->user, &end, 10);
+	if (end == service->user || *end != ':')
+		return -EINVAL;
+	gid = strtoul(end + 1, NULL, 10);
+	return process_drop((uid_t)uid, (gid_t)gid);
+}
+
+_Noreturn static void
+be_program(
+    const struct service *service, int client, const struct connection *slot)
+{
+	struct environment env;
+	int r;
+
+	fill(&env, service, client, slot);
+	/* Out of the way first: 0 and 1 are where it has to go. */
+	client = fcntl(client, F_DUPFD, 3);
+	if (client < 0)
+		fail(service, errno);
+	(void)fd_set_nonblock(client, 0);
+	if (dup2(client, 0) < 0 || dup2(client, 1) < 0)
+		fail(service, errno);
+	(void)close(client);
+	signals_release();
+	(void)setsid();
+	r = become_user(service);
+	if (r < 0)
+		fail(service, -r);
+	/* Only the log, which is CLOEXEC, may be needed once more: to say
+	 * that the program cannot be run. */
+	(void)fd_close_from(LOG_FD + 1);
+	execve(service->argv[0], service->argv, env.list);
+	fail(service, errno);
+}
+
+int
+launch_ask(int keeper, const struct launch_request *request, int client)
+{
+	ssize_t r = fd_send(keeper, request, sizeof(*request), client);
+
+	return r < 0 ? (int)r : 0;
+}
+
+int
+launch_program(
+    const struct service *service, int client, struct connection *slot)
+{
+	pid_t pid = process_fork(&slot->pid);
+
+	if (pid == 0)
+		be_program(service, client, slot);
+	return pid < 0 ? (int)pid : 0;
+}
