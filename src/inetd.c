@@ -1,0 +1,199 @@
+#include "inetd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "fd.h"
+#include "handover.h"
+#include "keeper.h"
+#include "launch.h"
+#include "listener.h"
+#include "log.h"
+#include "match.h"
+#include "process.h"
+#include "programs.h"
+#include "reload.h"
+#include "session.h"
+
+/* inetd "wait": how long to stay for the next connection, if not set. */
+#define STAY_MS 60000
+
+#define NOBODY 65534
+
+enum {
+	DONE = 0,
+	FAILED = 1,
+	USAGE = 2,
+};
+
+/* What usher is asked with, before the file. */
+static char words[3][8] = { "usher", "dump", "-c" };
+
+/* Reads them as they are; what only usher can read, it reads for us. */
+static int
+read_rules(char *file, const char *usher, struct rules **ret)
+{
+	char *argv[] = { words[0], words[1], words[2], file, NULL };
+	struct reload reload = { .out = -1, .err = -1 };
+	FD_AUTO int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int r, status;
+
+	if (fd < 0) {
+		r = -errno;
+		log_errno(LOG_ERR, file, -r);
+		return r;
+	}
+	r = reload_try(fd, ret);
+	if (r == 0)
+		return 0;
+	r = reload_start(&reload, usher, argv);
+	if (r < 0) {
+		log_errno(LOG_ERR, "cannot run usher dump", -r);
+		return r;
+	}
+	if (waitpid(atomic_load(&reload.pid), &status, 0) < 0)
+		return -errno;
+	return reload_finish(&reload, status, ret);
+}
+
+/*
+ * Super-servers put the client on 1 and 2 as well, where a stray message
+ * would be sent to it.
+ */
+static void
+free_standard(void)
+{
+	struct stat client, other;
+	FD_AUTO int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 2; fd >= 0; fd--) {
+		if (null < 0 || fstat(0, &client) < 0 || fstat(fd, &other) < 0)
+			return;
+		if (client.st_dev == other.st_dev &&
+		    client.st_ino == other.st_ino)
+			(void)dup2(null, fd);
+	}
+}
+
+/* -1: relays in this process then. */
+static int
+open_relay(const char *path)
+{
+	int found = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (found < 0 || found == RELAY_EXE_FD)
+		return found;
+	(void)dup3(found, RELAY_EXE_FD, O_CLOEXEC);
+	(void)close(found);
+	return RELAY_EXE_FD;
+}
+
+static int
+serve_listening(
+    struct rules *rules, struct scoreboard *board, int relay_exe, char *file)
+{
+	static const struct listener listener = { LISTENERS_FD, "" };
+	static char usher[PROGRAMS_PATH_MAX];
+	char *argv[] = { words[0], words[1], words[2], file, NULL };
+	struct keeper_options options = {
+		.rules = rules,
+		.listeners = &listener,
+		.n = 1,
+		.board = board,
+		.relay_exe = relay_exe,
+		.dump_path = usher,
+		.dump_argv = argv,
+		.drop_acceptor = getuid() == 0,
+		.exit_idle_ms = STAY_MS,
+	};
+
+	programs_beside("usher", usher);
+	(void)fd_set_nonblock(LISTENERS_FD, 1);
+	return keeper_run(&options);
+}
+
+static int
+serve_connection(struct rules *rules, struct scoreboard *board, int relay_exe)
+{
+	struct generation generation = {
+		.rules = rules,
+		.rows = calloc(rules->n_services + 1, sizeof(uint16_t)),
+		.needs_local = match_needs_local(rules),
+		.board = board,
+		.relay_exe = relay_exe,
+		.keeper = -1,
+	};
+	struct session session = {
+		.generation = &generation,
+		.client = LISTENERS_FD,
+		.from = { .len = sizeof(struct sockaddr_un) },
+		.socket = "",
+	};
+	struct endpoint source;
+
+	if (generation.rows == NULL)
+		return FAILED;
+	for (size_t i = 0; i < rules->n_services; i++)
+		generation.rows[i] =
+		    scoreboard_service(board, rules->services[i].name);
+	if (getpeername(session.client, &session.from.any, &session.from.len) <
+	    0)
+		return DONE; /* it is gone already */
+	addr_unmap(&session.from);
+	endpoint_from(&source, &session.from);
+	session.slot = scoreboard_take(board, 1, &source);
+	if (session.slot == NULL)
+		return FAILED;
+	atomic_store(&session.slot->pid, getpid());
+	session.slot->start_us = clock_us();
+	(void)fd_set_nonblock(session.client, 1);
+	listener_prepare(session.client, &rules->settings);
+	if (getuid() == 0 && process_drop(NOBODY, NOBODY) < 0)
+		return FAILED;
+	session_run(&session);
+}
+
+int
+inetd_run(char *file)
+{
+	static struct scoreboard board;
+	static char path[PROGRAMS_PATH_MAX];
+	struct rules *rules;
+	int listening = 0, relay_exe, r;
+	int32_t owner;
+	socklen_t len = sizeof(listening);
+
+	if (getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0) {
+		log_event(LOG_ERR,
+		    "standard input is no socket: --inetd is "
+		    "for systemd (Accept=yes), inetd, xinetd, tcpserver");
+		return USAGE;
+	}
+	if (fcntl(0, F_DUPFD_CLOEXEC, LISTENERS_FD) != LISTENERS_FD)
+		return FAILED;
+	free_standard();
+	log_open("usherd", TARGET_AUTO);
+	programs_beside("usher", path);
+	if (read_rules(file, path, &rules) < 0)
+		return FAILED;
+	if (rules->settings.log_target != TARGET_AUTO)
+		log_open("usherd", rules->settings.log_target);
+	programs_relay(path);
+	relay_exe = open_relay(path);
+	r = scoreboard_open(&board, NULL, BOARD_FD, &owner);
+	if (r < 0) {
+		log_errno(LOG_ERR, "cannot make the scoreboard", -r);
+		return FAILED;
+	}
+	if (listening)
+		return serve_listening(rules, &board, relay_exe, file);
+	return serve_connection(rules, &board, relay_exe);
+}
