@@ -1,0 +1,32 @@
+#!/bin/sh
+# run.sh [SECONDS [NAME...]]: build the fuzzers with clang and let each run.
+# What they find goes to fuzz/ here, with the corpus as it grows; what is found
+# wrong is left there as crash-*.  OpenSSL is compared with where it is found.
+set -eu
+srcdir=${srcdir:-.}
+clang=${CLANG:-clang}
+seconds=${1:-60}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- http http2 tls
+
+command -v "$clang" >/dev/null || {
+	echo "fuzz: needs clang" >&2
+	exit 77
+}
+pure="hostname hpack http http2 http_field huffman records sslv2 tls"
+sources=$(for name in $pure; do echo "$srcdir/src/$name.c"; done)
+ssl=$(pkg-config --cflags --libs openssl 2>/dev/null) &&
+	ssl="-DFUZZ_OPENSSL $ssl" || ssl=
+
+for name; do
+	mkdir -p "fuzz/$name"
+	# shellcheck disable=SC2086 # lists of words
+	"$clang" -std=gnu11 -g -O2 -fno-sanitize-recover=all \
+		-fsanitize=fuzzer,address,undefined -I"$srcdir/src" \
+		-I"$srcdir/tests" -o "fuzz/fuzz_$name" \
+		"$srcdir/tests/fuzz/fuzz_$name.c" $sources $ssl
+	ASAN_OPTIONS=detect_leaks=0 "fuzz/fuzz_$name" -max_len=2048 \
+		-max_total_time="$seconds" -artifact_prefix=fuzz/ \
+		-print_final_stats=1 "fuzz/$name" \
+		"$srcdir/tests/fuzz/corpus/$name" "$srcdir/tests/vectors"
+done
