@@ -142,4 +142,7 @@ int services_finish(struct parser *parser);
 /* Notes what is wrong between services (rules_lint.c). */
 int lint_services(struct parser *parser);
 
+/* Then warns of what hardly was meant (rules_conflict.c). */
+void lint_conflicts(struct parser *parser);
+
 #endif

@@ -324,6 +324,7 @@ services_finish(struct parser *parser)
 	r = lint_services(parser);
 	if (r < 0)
 		return r;
+	lint_conflicts(parser);
 	rules->services = arena_alloc(
 	    parser->arena, parser->n_drafts * sizeof(*rules->services));
 	if (rules->services == NULL)

@@ -162,6 +162,53 @@ START_TEST(looks_at_all_above)
 }
 END_TEST
 
+/* Conditions of a service and of one below it, and what is warned of. */
+static const struct {
+	const char *above, *below, *warning;
+} orders[] = {
+	{ "protocol = dns", "protocol = postgres",
+	    "\"postgres\" should stand above \"dns\", which is asked for in "
+	    "[above] at r:1: both begin with zeros and a length" },
+	{ "protocol = postgres", "protocol = dns", NULL },
+	{ "protocol = ssh dns", "protocol = http postgres",
+	    "\"postgres\" should stand above \"dns\", which is asked for in "
+	    "[above] at r:1: both begin with zeros and a length" },
+	{ "protocol = !dns", "protocol = postgres", NULL },
+	{ "protocol = dns\nlocal = :53", "protocol = postgres\nlocal = :5432",
+	    NULL },
+	{ "protocol = dns\nlocal = :53", "protocol = postgres\nlocal = :53",
+	    "\"postgres\" should stand above \"dns\", which is asked for in "
+	    "[above] at r:1: both begin with zeros and a length" },
+	{ "protocol = ssh", "protocol = tls\nhttp-host = x",
+	    "\"http-host\" is only seen in http, but this service asks for "
+	    "other protocols: it never matches" },
+	{ "protocol = ssh", "protocol = http\nhttp-host = x", NULL },
+	{ "protocol = ssh", "protocol = any\nserver-name = x", NULL },
+	{ "protocol = http", "protocol = ssh\nserver-name = !x", NULL },
+	{ "protocol = ssh", "protocol = silent\nserver-name = x",
+	    "\"server-name\" is only seen in tls, but this service asks for "
+	    "other protocols: it never matches" },
+};
+
+START_TEST(warns_of_what_was_hardly_meant)
+{
+	struct mistakes mistakes;
+	struct rules *rules;
+	char text[512];
+
+	snprintf(text, sizeof(text),
+	    "[above]\nreject = close\n%s\n"
+	    "[below]\nreject = close\n%s\n",
+	    orders[_i].above, orders[_i].below);
+	ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
+	ck_assert_uint_eq(mistakes.n, orders[_i].warning != NULL);
+	if (mistakes.n > 0)
+		ck_assert_str_eq(mistakes.list[0].message, orders[_i].warning);
+	rules_free(rules);
+	mistakes_free(&mistakes);
+}
+END_TEST
+
 /* A file made to be slow: many values in each of many services. */
 START_TEST(gives_up_in_time)
 {
@@ -201,6 +248,8 @@ rules_lint_suite(void)
 
 	tcase_add_loop_test(tests, finds_what_is_never_reached, 0, N(pairs));
 	tcase_add_loop_test(tests, looks_at_all_above, 0, N(several));
+	tcase_add_loop_test(
+	    tests, warns_of_what_was_hardly_meant, 0, N(orders));
 	tcase_add_test(tests, gives_up_in_time);
 	suite_add_tcase(suite, tests);
 	return suite;
