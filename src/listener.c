@@ -40,6 +40,8 @@ struct acceptor {
 	int64_t paused_until_us;
 	int64_t complained_us;
 	int complained_of;
+	bool holding; /* held has been accepted, and waits for a process */
+	struct session held;
 };
 
 /* Logged once, not once per client. */
@@ -148,35 +150,39 @@ turn_away(const struct acceptor *a, int client, const struct endpoint *from,
 _Noreturn static void
 be_child(struct session *session)
 {
+	/* Which number it got depends on what else was free. */
 	if (session->client > LISTENERS_FD)
 		(void)fd_close_range(LISTENERS_FD, session->client - 1);
+	else
+		(void)fd_close_from(LISTENERS_FD);
 	session_run(session);
 }
 
+/*
+ * A client that was accepted is not lost when there is no process for it now:
+ * it is held until after the pause, and nobody else is accepted meanwhile.
+ */
 static void
-start_session(struct acceptor *a, struct session *session)
+start_session(struct acceptor *a, const struct session *wanted)
 {
-	struct connection *slot = session->slot;
-	struct scoreboard *board = a->generation->board;
-	pid_t pid = process_fork(&slot->pid);
+	struct session session = *wanted;
+	pid_t pid = process_fork(&session.slot->pid);
 
+	a->holding = pid < 0;
 	if (pid == 0)
-		be_child(session);
+		be_child(&session);
 	if (pid < 0) {
-		complain(
-		    a, "cannot start a process for a connection", (int)-pid);
-		slot->end = END_ERROR;
-		slot->error = (int16_t)-pid;
-		log_connection(board, slot,
-		    a->generation->rules->settings.limits.log,
-		    a->generation->rules->settings.hide_clients);
-		(void)scoreboard_give_back(board, slot);
-		close_reset(session->client);
+		complain(a,
+		    "cannot start a process for a connection, "
+		    "trying again",
+		    (int)-pid);
+		a->held = session;
 		take_a_pause(a);
 		return;
 	}
-	(void)close(session->client);
-	if (children_add(&a->children, pid, scoreboard_index(board, slot)) < 0)
+	(void)close(session.client);
+	if (children_add(&a->children, pid,
+		scoreboard_index(a->generation->board, session.slot)) < 0)
 		complain(a, "too many children to keep count of", ENOSPC);
 }
 
@@ -250,7 +256,7 @@ is_about_the_client(int error)
 static void
 accept_from(struct acceptor *a, const struct listener *listener)
 {
-	for (int i = 0; i < ACCEPT_BATCH && !is_full(a); i++) {
+	for (int i = 0; i < ACCEPT_BATCH && !is_full(a) && !a->holding; i++) {
 		struct addr from = { .len = sizeof(struct sockaddr_un) };
 		int client = accept4(listener->fd, &from.any, &from.len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -276,11 +282,14 @@ plan(const struct acceptor *a, struct pollfd *fds)
 	bool paused = now_us < a->paused_until_us, full = is_full(a);
 
 	for (size_t i = 0; i < a->n; i++) {
-		fds[i].fd = paused || full ? -1 : a->listeners[i].fd;
+		fds[i].fd =
+		    paused || full || a->holding ? -1 : a->listeners[i].fd;
 		fds[i].events = POLLIN;
 	}
 	if (paused)
 		return (struct deadline){ a->paused_until_us };
+	if (a->holding)
+		return (struct deadline){ now_us };
 	/* Who makes room may be nobody's child of ours: look again. */
 	return deadline_after(now_us, full ? PAUSE_MS : -1);
 }
@@ -291,6 +300,8 @@ serve_once(struct acceptor *a, struct pollfd *fds)
 	struct deadline until = plan(a, fds);
 	int ready = wait_any(fds, a->n, until);
 
+	if (a->holding && clock_us() >= a->paused_until_us)
+		start_session(a, &a->held);
 	for (size_t i = 0; ready > 0 && i < a->n; i++)
 		if (fds[i].fd >= 0 && fds[i].revents != 0)
 			accept_from(a, &a->listeners[i]);
