@@ -68,9 +68,11 @@ add_socket(struct serve *s, int socket, const char *name)
 	char *copy = strdup(name);
 	int aside = fcntl(socket, F_DUPFD_CLOEXEC, ASIDE_FD);
 
-	if (copy == NULL || aside < 0 || s->n == LISTENERS_MAX) {
-		fprintf(
-		    stderr, "usher: cannot take more than %zu sockets\n", s->n);
+	if (copy == NULL || aside < 0) {
+		fprintf(stderr,
+		    "usher: cannot keep a socket: %s (descriptors up to %d "
+		    "are needed, see ulimit -n)\n",
+		    strerror(errno), ASIDE_FD + LISTENERS_MAX);
 		free(copy);
 		return -1;
 	}
@@ -78,6 +80,16 @@ add_socket(struct serve *s, int socket, const char *name)
 	s->sockets[s->n] = aside;
 	s->names[s->n++] = copy;
 	return 0;
+}
+
+static bool
+has_room(const struct serve *s)
+{
+	if (s->n < LISTENERS_MAX)
+		return true;
+	fprintf(
+	    stderr, "usher: cannot take more than %d sockets\n", LISTENERS_MAX);
+	return false;
 }
 
 /* Those that systemd, or whoever speaks its protocol, has for us. */
@@ -102,7 +114,7 @@ take_passed(struct serve *s)
 			    socket, names[i]);
 			return -1;
 		}
-		if (fd_set_nonblock(socket, 1) < 0 ||
+		if (!has_room(s) || fd_set_nonblock(socket, 1) < 0 ||
 		    add_socket(s, socket, names[i]) < 0)
 			return -1;
 		free(names[i]);
@@ -122,6 +134,8 @@ bind_to(struct serve *s, const struct addr *addr)
 	int socket_fd = socket(
 	    addr->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+	if (!has_room(s))
+		return -1;
 	addr_write(&text, addr);
 	if (socket_fd < 0 ||
 	    (addr->any.sa_family != AF_UNIX &&

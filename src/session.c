@@ -120,7 +120,7 @@ note_facts(struct session *s, struct facts *facts)
 
 	if (known != NULL)
 		line_text(&protocol, known->name);
-	else if (facts->n == 0)
+	else if (facts->n == 0 && facts->final)
 		line_text(&protocol, "silent");
 	if (hello == NULL)
 		return;
@@ -360,9 +360,6 @@ expect_header(struct session *s, struct peek *peek)
 		if (r == 0)
 			break;
 	}
-	log_event(LOG_WARNING,
-	    "no valid PROXY header from an address that "
-	    "accept-proxy names: closed");
 	s->slot->error = EPROTO;
 	return END_ERROR;
 }
