@@ -283,49 +283,21 @@ leave_rest_behind(const struct relay *relay)
 	(void)fcntl(BOARD_FD, F_SETFD, 0);
 }
 
-/*
- * Signals that are ignored stay so across an exec; those with handlers do
- * not.  Returns what was ignored.
- */
-static uint64_t
-heed_signals(void)
-{
-	uint64_t ignored = 0;
-	struct sigaction action;
-
-	for (int number = 1; number < 32; number++) {
-		if (sigaction(number, NULL, &action) < 0 ||
-		    action.sa_handler != SIG_IGN)
-			continue;
-		(void)signal(number, SIG_DFL);
-		ignored |= (uint64_t)1 << number;
-	}
-	return ignored;
-}
-
-static void
-ignore_signals(uint64_t ignored)
-{
-	for (int number = 1; number < 32; number++)
-		if (ignored >> number & 1)
-			(void)signal(number, SIG_IGN);
-}
-
 /* Execs the file; on failure signals are as they were before. */
 static int
 exec_file(int exe, const char *const argv[], const char *const envp[])
 {
-	uint64_t ignored;
 	sigset_t old, mask;
 	int r;
 
 	(void)sigemptyset(&mask);
 	(void)sigaddset(&mask, SIGTERM);
 	(void)sigprocmask(SIG_SETMASK, &mask, &old);
-	ignored = heed_signals();
+	/* The only one that is ignored here, and would stay so. */
+	(void)signal(SIGPIPE, SIG_DFL);
 	(void)syscall(SYS_execveat, exe, "", argv, envp, AT_EMPTY_PATH);
 	r = -errno;
-	ignore_signals(ignored);
+	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }

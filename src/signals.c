@@ -1,6 +1,11 @@
 #include "signals.h"
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define KERNEL_SIGNALS 64
 
 struct signal_flags signals;
 
@@ -38,9 +43,24 @@ set_all(void (*handler)(int), void (*pipe_handler)(int), int how)
 	(void)sigprocmask(how, &set, NULL);
 }
 
+/*
+ * What whoever started us ignored stays ignored across exec, real-time
+ * signals too, which the C library keeps to itself: ask the kernel.
+ */
+static void
+forget_inherited(void)
+{
+	static const uint64_t defaults[8]; /* SIG_DFL, no flags, no mask */
+
+	for (int number = 1; number <= KERNEL_SIGNALS; number++)
+		(void)syscall(SYS_rt_sigaction, number, defaults, NULL,
+		    KERNEL_SIGNALS / 8);
+}
+
 void
 signals_take(void)
 {
+	forget_inherited();
 	set_all(note, SIG_IGN, SIG_BLOCK);
 }
 

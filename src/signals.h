@@ -17,7 +17,10 @@ struct signal_flags {
 
 extern struct signal_flags signals;
 
-/* Installs the handlers, blocks their signals and ignores SIGPIPE. */
+/*
+ * Installs the handlers, blocks their signals and ignores SIGPIPE; all other
+ * signals are as a new program expects them, whatever was inherited.
+ */
 void signals_take(void);
 
 /* Puts mask and dispositions back to what a new program expects. */
