@@ -8,5 +8,5 @@ if ! command -v python3 >/dev/null; then
 	exit 77
 fi
 exec python3 -B "$srcdir/tests/bench/bench.py" --smoke --strict \
-	--only direct --rows idle,rate,tls,rtt,bulk,flood \
+	--only direct,usher --rows idle,rate,tls,rtt,bulk,flood \
 	--tools "$builddir/tests/bench" --usher "$builddir/src/usher"

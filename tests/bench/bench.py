@@ -63,7 +63,7 @@ class Bench:
     def __init__(self, arguments, size, directory):
         self.__dict__.update(vars(size))
         self.dir = directory
-        self.tools = arguments.tools
+        self.tools = os.path.abspath(arguments.tools)
         self.usher = os.path.abspath(arguments.usher)
         self.logs = arguments.logs and os.path.abspath(arguments.logs)
         self.log = not arguments.no_log
@@ -172,14 +172,15 @@ def measure(bench, arguments):
     """Runs it all; returns (results, info, names of peers)."""
     rows = choose(arguments.rows, ROWS, "row") if arguments.rows \
         else bench.rows
-    peers = make_peers(bench, arguments.only)
     results = report.Results()
+    peers = []
     warn(bench)
     info = describe(bench)
     backend = subprocess.Popen([bench.tool("backend")],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         bench.backend_port = int(backend.stdout.readline())
+        peers = make_peers(bench, arguments.only)
         for turn in range(bench.rounds_of_all):
             run_round(bench, peers, rows, results, turn)
     finally:
