@@ -11,4 +11,5 @@ if [ "$version" -lt 14 ]; then
 	echo "clang-format $version is older than .clang-format needs, 14"
 	exit 77
 fi
-"$CLANG_FORMAT" --dry-run --Werror src/*.[ch] tests/*.[ch] tests/*/*.[ch]
+"$CLANG_FORMAT" --dry-run --Werror \
+	src/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/*/*.[ch]

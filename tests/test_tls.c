@@ -16,9 +16,9 @@ usable(const char *sni)
 {
 	return sni[strspn(sni,
 		   "abcdefghijklmnopqrstuvwxyz"
-		   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] != 0
-	    ? "-"
-	    : sni;
+		   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] != 0 ?
+	    "-" :
+	    sni;
 }
 
 /* The offered names, with commas between them, "-" for none. */
