@@ -166,6 +166,20 @@ start_monit()
 	await_listener monit "$monit_port"
 }
 
+# May tunnels be made here?  That takes the device and CAP_NET_ADMIN (12).
+find_tunnels()
+{
+	local capabilities
+
+	vpn_address=198.51.100.1
+	can_tunnel=no
+	capabilities=$(sed -n 's/^CapEff:\t*//p' /proc/self/status)
+	if [ $((0x$capabilities >> 12 & 1)) = 1 ] && [ -c /dev/net/tun ] &&
+	    command -v python3 >/dev/null 2>&1; then
+		can_tunnel=yes
+	fi
+}
+
 # ocserv with one user of its own password file.  It runs as root only, and
 # sets its groups, so that a user namespace will not do either.
 start_ocserv()
@@ -173,6 +187,7 @@ start_ocserv()
 	free_port
 	ocserv_port=$port
 	[ "$(id -u)" -eq 0 ] || return 0
+	find_tunnels
 	certificate ocserv "IP:$host"
 	printf 'secret\nsecret\n' |
 	    ocpasswd -c "$tmp/ocpasswd" walter >"$tmp/ocpasswd.log" 2>&1 ||

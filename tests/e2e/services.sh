@@ -84,6 +84,23 @@ ask_for_cookie()
 	    "https://$host:$shared/" 2>"$tmp/openconnect.log"
 }
 
+# A packet through the tunnel to ocserv's end of it and back.
+tunnel_carries_packets()
+{
+	local status=0
+
+	: >"$tmp/tunnel.log"
+	echo secret >"$tmp/vpn-password"
+	start tunnel bash -c 'exec "$@" <"$0"' "$tmp/vpn-password" \
+	    openconnect --no-dtls --non-inter --cafile "$tmp/ocserv.crt" \
+	    --user walter --passwd-on-stdin --script-tun \
+	    --script "python3 $testdir/e2e/ping.py $vpn_address" \
+	    "https://$host:$shared/"
+	wait_for 15 logged tunnel "answer from $vpn_address" || status=1
+	end_group "$started"
+	return "$status"
+}
+
 socks_reaches_page()
 {
 	says 'the page behind the socks' \
@@ -123,6 +140,10 @@ check_services()
 	if [ "$(id -u)" -eq 0 ]; then
 		check "$how: https://$host/ is ocserv" address_reaches_ocserv
 		check "$how: openconnect gets a cookie" openconnect_gets_cookie
+		if [ "$can_tunnel$rounds" = yes1 ]; then
+			check "$how: the tunnel carries packets" \
+			    tunnel_carries_packets
+		fi
 	else
 		check_skipped "$how: https://$host/ is ocserv" \
 		    "ocserv needs root"
