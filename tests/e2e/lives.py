@@ -1,0 +1,261 @@
+"""Processes come and go, connections stay: reload, restart, death, idleness,
+under each of which a connection in progress must notice nothing."""
+
+import os
+import re
+import signal
+import sys
+import time
+
+from wire import (Backend, Client, Usher, check, expect, now, run_checks, same,
+                  wait_for)
+
+QUIET = .3  # seconds: longer than a connection is quiet before its relay execs
+
+backends = {name: Backend(name) for name in ("old", "new")}
+
+
+def rules(name, settings=""):
+    return """
+        inspect-timeout = 500ms
+        %s
+        [%s]
+        protocol = any silent
+        backend = %s
+        """ % (settings, name, backends[name].address)
+
+
+def greeted(usher, name="old"):
+    client = usher.connect().send(b"x\n")
+    same((client.line(), client.line()), (name, "x"))
+    return client
+
+
+def alive(client):
+    """Does its connection still carry bytes, both ways?"""
+    client.send(b"still?\n")
+    same(client.line(), "still?")
+
+
+def title(pid):
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return f.read().rstrip(b"\0").replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def relay_of(usher, client):
+    """The process of this connection, as ps shows it once it is quiet."""
+    def find():
+        for pid in usher.descendants():
+            if re.search(r"\S+ 127\.0\.0\.1:%d " % client.local, title(pid)
+                         + " "):
+                return pid
+        return None
+    pid = wait_for(find)
+    expect(pid, "no process is called after the client; there are: %s" %
+           [title(p) for p in usher.descendants()])
+    return pid
+
+
+@check("ps is the table of connections")
+def _():
+    usher = Usher(rules("old"))
+    client = greeted(usher)
+    pid = relay_of(usher, client)
+    expect(wait_for(lambda: title(pid).endswith(
+        "usher-relay old 127.0.0.1:%d %s" %
+        (client.local, backends["old"].address))), title(pid))
+    alive(client)
+    usher.stop()
+
+
+@check("relay-exec = at-once: it is usher-relay from the start")
+def _():
+    usher = Usher(rules("old", "relay-exec = at-once"))
+    client = greeted(usher)
+    expect("usher-relay old" in title(relay_of(usher, client)), "not so")
+    alive(client)
+    client.finish()
+    same(client.rest(), b"")
+    expect("end=client-closed" in usher.line_of(client), "not in the log")
+    usher.stop()
+
+
+@check("kill -9 of a relay ends its connection alone, and is logged")
+def _():
+    usher = Usher(rules("old"))
+    first, second = greeted(usher), greeted(usher)
+    os.kill(relay_of(usher, first), signal.SIGKILL)
+    expect(first.end() in ("fin", "reset"), "it lives")
+    alive(second)
+    greeted(usher).close()
+    expect("end=killed" in usher.line_of(first), usher.line_of(first))
+    usher.stop()
+
+
+@check("kill of a relay closes both sides in order")
+def _():
+    usher = Usher(rules("old"))
+    client = greeted(usher)
+    index = backends["old"].accepted - 1
+    os.kill(relay_of(usher, client), signal.SIGTERM)
+    same(client.end(), "fin", "the client's end")
+    same(wait_for(lambda: backends["old"].ends[index]), "fin", "the backend's")
+    expect("end=killed" in usher.line_of(client), usher.line_of(client))
+    usher.stop()
+
+
+@check("SIGTERM to usherd: exit status 0, connections live on")
+def _():
+    usher = Usher(rules("old"))
+    quiet = greeted(usher)
+    relay_of(usher, quiet)
+    busy = greeted(usher)
+    usher.process.send_signal(signal.SIGTERM)
+    same(usher.process.wait(10), 0, "exit status")
+    try:
+        Client(usher.port).close()
+        refused = False
+    except ConnectionRefusedError:
+        refused = True
+    expect(refused, "the port is still open")
+    time.sleep(QUIET)  # the busy one becomes quiet: nobody is left to ask
+    for client in (quiet, busy):
+        alive(client)
+        client.finish()
+        same(client.end(), "fin")
+    usher.stop()
+
+
+@check("SIGTERM to usherd: who is undecided is decided and served all the same")
+def _():
+    usher = Usher(rules("old").replace("any silent", "ssh"))
+    greeted_one = usher.connect().send(b"SSH-2.0-x\r\n")
+    same(greeted_one.line(), "old")
+    undecided = usher.connect().send(b"SS")
+    wait_for(lambda: len(usher.descendants()) >= 3)
+    usher.process.send_signal(signal.SIGTERM)
+    same(usher.process.wait(10), 0, "exit status")
+    undecided.send(b"H-2.0-y\r\n")
+    same(undecided.line(), "old")
+    usher.stop()
+
+
+def reload(usher):
+    usher.process.send_signal(signal.SIGHUP)
+
+
+def next_reaches(usher, name):
+    with usher.connect() as client:
+        return client.send(b"x").line() == name
+
+
+@check("SIGHUP: new rules serve the next connection, the old one stays")
+def _():
+    usher = Usher(rules("old"))
+    quiet = greeted(usher)
+    relay_of(usher, quiet)
+    busy = greeted(usher)
+    usher.write(rules("new"))
+    reload(usher)
+    expect(wait_for(lambda: next_reaches(usher, "new")), usher.log())
+    for _ in range(5):
+        expect(next_reaches(usher, "new"), "back to the old rules")
+    alive(quiet)
+    alive(busy)
+    busy.finish()
+    same(busy.end(), "fin")
+    expect("end=client-closed" in usher.line_of(busy), "not in the log")
+    usher.stop()
+
+
+@check("SIGHUP with a mistake: it is named, the old rules stay")
+def _():
+    usher = Usher(rules("old"))
+    client = greeted(usher)
+    usher.write(rules("new") + "nonsense = 1\n")
+    lines = open(usher.file).read().splitlines()
+    reload(usher)
+    usher.await_line(re.escape("%s:%d:1:" % (usher.file, len(lines))))
+    expect(next_reaches(usher, "old"), "not the old rules")
+    alive(client)
+    usher.write(rules("new"))
+    reload(usher)
+    expect(wait_for(lambda: next_reaches(usher, "new")), usher.log())
+    usher.stop()
+
+
+@check("SIGHUP a hundred times while clients come: none is lost")
+def _():
+    usher = Usher(rules("old"))
+    greeted(usher).close()
+    for number in range(100):
+        reload(usher)
+        with usher.connect() as client:
+            same(client.send(b"x").line(), "old", "connection %d" % number)
+    wait_for(lambda: len(usher.descendants()) <= 2)
+    expect(len(usher.descendants()) <= 2, "processes: %s" %
+           [title(p) for p in usher.descendants()])
+    usher.stop()
+
+
+@check("an acceptor that is killed is replaced; connections live on")
+def _():
+    usher = Usher(rules("old"))
+    acceptors = wait_for(usher.descendants)
+    expect(acceptors and len(acceptors) == 1, "acceptors: %s" % acceptors)
+    client = greeted(usher)
+    for _ in range(3):
+        acceptors = wait_for(lambda: [
+            p for p in usher.descendants() if "usher-relay" not in title(p)
+            and str(client.local) not in title(p)])
+        os.kill(min(acceptors), signal.SIGKILL)
+        expect(wait_for(lambda: next_reaches(usher, "old")), "nobody accepts")
+    alive(client)
+    usher.stop()
+
+
+@check("exit-idle-time: it ends when all are gone, not before")
+def _():
+    usher = Usher(rules("old", "exit-idle-time = 1s"))
+    client = greeted(usher)
+    begun = now()
+    while now() - begun < 1.5:
+        alive(client)
+        expect(usher.process.poll() is None, "it has ended")
+        time.sleep(.1)
+    client.close()
+    same(usher.process.wait(10), 0, "exit status")
+    usher.stop()
+
+
+@check("nothing is left of a thousand connections")
+def _():
+    usher = Usher(rules("old"))
+    for _ in range(10):
+        clients = [usher.connect().send(b"x\n") for _ in range(90)]
+        for client in clients:
+            same(client.line(), "old")
+            client.close()
+    expect(wait_for(lambda: len(usher.descendants()) <= 1), "processes: %s" %
+           [title(p) for p in usher.descendants()])
+    zombies = 0
+    for pid in os.listdir("/proc"):
+        if pid.isdigit():
+            try:
+                with open("/proc/%s/stat" % pid) as f:
+                    fields = f.read().rpartition(")")[2].split()
+            except OSError:
+                continue
+            zombies += (fields[0] == "Z" and
+                        int(fields[1]) == usher.process.pid)
+    same(zombies, 0, "zombies")
+    fds = os.listdir("/proc/%d/fd" % usher.process.pid)
+    expect(len(fds) < 24, "descriptors of usherd: %s" % fds)
+    usher.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(run_checks(*sys.argv[1:]))
