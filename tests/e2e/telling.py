@@ -1,0 +1,227 @@
+"""What usher tells about its connections: the log, the table of status."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+from wire import (Backend, Skipped, Usher, check, closed_port, expect, hello,
+                  program, run_checks, same, wait_for, HOST)
+
+backend = Backend("any")
+dead_holder, dead_port = closed_port()
+
+
+def rules(settings="", service=""):
+    return """
+        inspect-timeout = 500ms
+        %s
+        [dead]
+        server-name = dead.example.net
+        backend = 127.0.0.1:%d
+        [any]
+        protocol = any silent
+        backend = %s
+        %s
+        """ % (settings, dead_port, backend.address, service)
+
+
+def served(usher, data=b"x\n"):
+    client = usher.connect().send(data)
+    same(client.line(), "any")
+    same(client.exactly(len(data)), data)
+    return client
+
+
+def refused(usher):
+    with usher.connect() as client:
+        client.send(hello("dead.example.net"))
+        client.end()
+    return client
+
+
+def ended(usher):
+    """One connection from beginning to end; its client."""
+    client = served(usher)
+    client.finish()
+    same(client.end(), "fin")
+    client.close()
+    return client
+
+
+def status(usher, *arguments):
+    done = subprocess.run([program("usher"), "status", *arguments],
+                          capture_output=True, text=True, timeout=20,
+                          env=dict(os.environ, RUNTIME_DIRECTORY=usher.run))
+    expect(done.returncode == 0, "usher status: %d, %s" %
+           (done.returncode, done.stderr))
+    return done.stdout
+
+
+def table(usher):
+    return json.loads(status(usher, "--json"))
+
+
+# -- the log ----------------------------------------------------------------------
+
+@check("log = none says nothing of any connection")
+def _():
+    usher = Usher(rules("log = none"))
+    ended(usher)
+    refused(usher)
+    usher.process.terminate()
+    usher.process.wait(10)
+    same(usher.lines("client="), [])
+
+
+@check("log = errors says only what went wrong")
+def _():
+    usher = Usher(rules("log = errors"))
+    ended(usher)
+    expect("end=refused" in usher.line_of(refused(usher)), "not so")
+    same(len(usher.lines("client=")), 1, "lines")
+    usher.stop()
+
+
+@check("log in a service is for that service")
+def _():
+    usher = Usher(rules(service="log = none"))
+    ended(usher)
+    usher.line_of(refused(usher))
+    same(len(usher.lines("client=")), 1, "lines")
+    usher.stop()
+
+
+@check("log-client = none: no client's address in the log")
+def _():
+    usher = Usher(rules("log-client = none"))
+    client = ended(usher)
+    line = usher.await_line("end=client-closed")
+    expect("client=" not in line and "client_port=" not in line, line)
+    expect(str(client.local) not in line, line)
+    refused(usher)
+    line = usher.await_line("end=refused")
+    expect("client=" not in line, line)
+    usher.stop()
+
+
+@check("a thousand equal errors are a few lines, with a count")
+def _():
+    usher = Usher(rules("max-per-source = 2000"))
+    for _ in range(10):
+        clients = [usher.connect() for _ in range(50)]
+        for client in clients:
+            client.send(hello("dead.example.net"))
+        for client in clients:
+            client.end()
+            client.close()
+    ended(usher)
+    usher.await_line("end=client-closed")
+    lines = usher.lines("end=refused")
+    expect(0 < len(lines) < 60, "%d lines" % len(lines))
+    usher.stop()
+
+
+@check("the reader of standard error is gone: connections are served")
+def _():
+    # A shell whose descriptor 2 is a pipe that nobody reads any more.
+    usher = Usher(rules(), through=["bash", "-c", """
+        log=$0; exec 3>&2 2> >(head -n 1 >&3); exec 3>&-; exec "$@" """,
+                                    "-"])
+    for _ in range(20):
+        ended(usher)
+    expect(usher.process.poll() is None, "it has ended")
+    usher.stop()
+
+
+@check("log-target = syslog without a /dev/log: connections are served")
+def _():
+    if os.path.exists("/dev/log"):
+        raise Skipped("there is one")
+    usher = Usher(rules("log-target = syslog"))
+    for _ in range(5):
+        ended(usher)
+    usher.stop()
+
+
+# -- the table --------------------------------------------------------------------
+
+@check("status --json has each connection, and totals")
+def _():
+    usher = Usher(rules())
+    client = served(usher, b"0123456789")
+    ended(usher)
+    refused(usher)
+    usher.await_line("end=refused")
+
+    def mine():
+        rows = table(usher)["connections"]
+        return [r for r in rows if r["bytes_in"] == 10 and r] and rows
+    rows = wait_for(mine)
+    expect(rows and len(rows) == 1, "rows: %s" % table(usher)["connections"])
+    row = rows[0]
+    same((row["service"], row["client"], row["client_port"], row["backend"],
+          row["bytes_out"]),
+         ("any", HOST, client.local, backend.address, 14))
+    expect(0 <= row["age"] < 20 and 0 <= row["idle"] < 20, "%s" % row)
+    expect(row["pid"] in usher.descendants(), "pid %d" % row["pid"])
+    services = table(usher)["services"]
+    same(services["any"]["connections"], 1)
+    same(services["any"]["total"], 2)
+    same(services["any"]["ends"].get("client-closed"), 1)
+    same(services["dead"]["ends"].get("refused"), 1)
+    client.close()
+    expect(wait_for(lambda: not table(usher)["connections"]), "still there")
+    usher.stop()
+
+
+@check("status: who is killed leaves the table; counts mend themselves")
+def _():
+    usher = Usher(rules())
+    clients = [served(usher) for _ in range(5)]
+    rows = wait_for(lambda: (lambda r: len(r) == 5 and r)(
+        table(usher)["connections"]))
+    expect(rows, "%s" % table(usher))
+    for row in rows[:3]:
+        os.kill(row["pid"], 9)
+    expect(wait_for(lambda: len(table(usher)["connections"]) == 2),
+           "%s" % table(usher)["connections"])
+    same(table(usher)["services"]["any"]["connections"], 2)
+    expect(wait_for(lambda: table(usher)["services"]["any"]["ends"].get(
+        "killed") == 3), "%s" % table(usher)["services"])
+    for client in clients:
+        client.close()
+    usher.stop()
+
+
+@check("status: connections that outlive usherd stay until they end")
+def _():
+    usher = Usher(rules())
+    client = served(usher)
+    usher.process.terminate()
+    usher.process.wait(10)
+    rows = table(usher)["connections"]
+    same([r["client_port"] for r in rows], [client.local])
+    client.close()
+    expect(wait_for(lambda: not table(usher)["connections"]), "still there")
+    usher.stop()
+
+
+@check("status as a table and for Prometheus")
+def _():
+    usher = Usher(rules())
+    client = served(usher)
+    expect(wait_for(lambda: re.search(r"any.*127\.0\.0\.1:%d" % client.local,
+                                      status(usher))), status(usher))
+    text = status(usher, "--prometheus")
+    for line in text.splitlines():
+        expect(re.fullmatch(
+            r"# (HELP|TYPE) usher_\w+ .+|"
+            r"usher_\w+(\{(\w+=\"[^\"]*\",?)+\})? \S+", line), line)
+    expect('service="any"' in text, text)
+    usher.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(run_checks(*sys.argv[1:]))
