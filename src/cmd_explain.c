@@ -174,7 +174,7 @@ watch(const struct rules *rules, int client, struct facts *facts)
 	do {
 		facts->n = peek.n;
 		facts_update(facts);
-		d = match_decide(rules, facts);
+		d = match_decide(rules, NULL, facts);
 	} while (d.kind == UNDECIDED && !peek.eof && peek.n < peek.size &&
 	    peek_more(&peek, d.need, until, NULL) > 0);
 }

@@ -218,7 +218,7 @@ decide(const struct rules *rules, const struct facts *facts, bool final)
 
 	copy.final |= final;
 	facts_update(&copy);
-	return match_decide(rules, &copy);
+	return match_decide(rules, NULL, &copy);
 }
 
 static bool

@@ -67,6 +67,7 @@ generation_free(struct generation *g)
 	if (g == NULL)
 		return;
 	rules_free((struct rules *)g->rules);
+	match_index_free(g->index);
 	free(g->rows);
 	free(g);
 }
@@ -88,6 +89,7 @@ generation_new(const struct keeper *k, struct rules *rules)
 		g->rows[i] = scoreboard_service(
 		    k->options->board, rules->services[i].name);
 	g->rules = rules;
+	g->index = match_index_new(rules);
 	g->needs_local = match_needs_local(rules);
 	g->board = k->options->board;
 	g->relay_exe = k->options->relay_exe;

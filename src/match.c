@@ -315,19 +315,60 @@ match_service(const struct service *service, struct facts *facts)
 	return all;
 }
 
-struct decision
-match_decide(const struct rules *rules, struct facts *facts)
+/* One service's turn.  Returns whether that settles it. */
+static bool
+ask(const struct service *service, struct facts *facts, struct decision *ret)
 {
-	for (size_t i = 0; i < rules->n_services; i++) {
-		const struct service *service = &rules->services[i];
-		struct answer a = match_service(service, facts);
+	struct answer a = match_service(service, facts);
 
-		if (a.verdict == ANSWER_YES)
-			return (struct decision){ DECIDED_SERVICE, service, 0 };
-		if (a.verdict == ANSWER_MORE)
-			return (struct decision){ UNDECIDED, NULL, a.need };
+	if (a.verdict == ANSWER_YES)
+		*ret = (struct decision){ DECIDED_SERVICE, service, 0 };
+	else if (a.verdict == ANSWER_MORE)
+		*ret = (struct decision){ UNDECIDED, NULL, a.need };
+	return a.verdict != ANSWER_NO;
+}
+
+/*
+ * Only once it is certain which name there is: before, those that ask for a
+ * name may still become a yes, in their order.
+ */
+static bool
+can_walk(const struct match_index *index, struct facts *facts,
+    struct match_walk *ret)
+{
+	struct answer tls;
+
+	if (index == NULL)
+		return false;
+	tls = ask_tls(facts);
+	if (tls.verdict == ANSWER_MORE && !facts->final)
+		return false;
+	if (tls.verdict == ANSWER_YES && facts->hello.has_name)
+		match_index_walk(
+		    index, facts->hello.name, facts->hello.name_len, ret);
+	else
+		match_index_walk(index, NULL, 0, ret);
+	return true;
+}
+
+struct decision
+match_decide(const struct rules *rules, const struct match_index *index,
+    struct facts *facts)
+{
+	struct decision d = { DECIDED_NONE, NULL, 0 };
+	struct match_walk walk;
+	uint32_t i;
+
+	if (can_walk(index, facts, &walk)) {
+		while ((i = match_index_next(&walk)) != UINT32_MAX)
+			if (ask(&rules->services[i], facts, &d))
+				break;
+		return d;
 	}
-	return (struct decision){ DECIDED_NONE, NULL, 0 };
+	for (i = 0; i < rules->n_services; i++)
+		if (ask(&rules->services[i], facts, &d))
+			break;
+	return d;
 }
 
 bool

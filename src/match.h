@@ -17,6 +17,7 @@
 #include "addr.h"
 #include "answer.h"
 #include "http2.h"
+#include "match_index.h"
 #include "rules.h"
 #include "tls.h"
 
@@ -61,7 +62,12 @@ struct decision {
 	size_t need; /* UNDECIDED: total bytes, more than there are */
 };
 
-struct decision match_decide(const struct rules *rules, struct facts *facts);
+/*
+ * index is over the same rules, or NULL: then every service is asked, with
+ * the same result.
+ */
+struct decision match_decide(const struct rules *rules,
+    const struct match_index *index, struct facts *facts);
 
 /* What one service, or one of its conditions, says. */
 struct answer match_service(const struct service *service, struct facts *facts);

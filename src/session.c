@@ -88,7 +88,8 @@ decide(struct session *s, struct peek *peek, struct facts *facts,
 		facts->n = peek->n;
 		facts->final |= peek->eof || peek->n == peek->size;
 		facts_update(facts);
-		d = match_decide(s->generation->rules, facts);
+		d = match_decide(
+		    s->generation->rules, s->generation->index, facts);
 		if (d.kind == DECIDED_SERVICE) {
 			*ret = d.service;
 			return END_NONE;

@@ -17,6 +17,7 @@
 /* What all connections of one generation of rules have in common. */
 struct generation {
 	const struct rules *rules;
+	struct match_index *index; /* or NULL */
 	uint16_t *rows; /* the scoreboard row of each service */
 	bool needs_local; /* a rule asks for the local address */
 	struct scoreboard *board;

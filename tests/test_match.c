@@ -49,7 +49,7 @@ decide(const struct rules *rules, const char *bytes, size_t n, bool final)
 		.local = &local,
 		.socket = "https" };
 	facts_update(&facts);
-	d = match_decide(rules, &facts);
+	d = match_decide(rules, NULL, &facts);
 	if (d.kind == DECIDED_SERVICE)
 		return d.service->name;
 	if (d.kind == UNDECIDED)
@@ -183,6 +183,126 @@ START_TEST(fits_names_at_label_boundaries)
 }
 END_TEST
 
+/* A small, sane ClientHello that asks for name; none if it is empty. */
+static size_t
+make_hello(const char *name, uint8_t *at)
+{
+	static const uint8_t before[] = { 0x16, 3, 1, 0, 0, /* record */
+		1, 0, 0, 0, /* handshake */
+		3, 3, [43] = 0, /* version, random, no session */
+		0, 2, 0x13, 1, 1, 0 /* one cipher, no compression */ };
+	size_t len = strlen(name), n = sizeof(before), extensions = n;
+
+	memcpy(at, before, n);
+	n += 2;
+	if (len > 0) {
+		const uint8_t sni[] = { 0, 0, 0, (uint8_t)(len + 5), 0,
+			(uint8_t)(len + 3), 0, 0, (uint8_t)len };
+
+		memcpy(at + n, sni, sizeof(sni));
+		memcpy(at + n + sizeof(sni), name, len);
+		n += sizeof(sni) + len;
+	}
+	at[extensions] = 0;
+	at[extensions + 1] = (uint8_t)(n - extensions - 2);
+	at[3] = (uint8_t)((n - 5) >> 8);
+	at[4] = (uint8_t)(n - 5);
+	at[7] = (uint8_t)((n - 9) >> 8);
+	at[8] = (uint8_t)(n - 9);
+	return n;
+}
+
+static const char many[] =
+    "[a]\nserver-name = a.test b.test" B "[b]\nserver-name = b.test c.test" B
+    "[w]\nserver-name = *.w.test" B "[x]\nserver-name = x.w.test y.test" B
+    "[v]\nserver-name = v.test\nfrom = 10.0.0.0/8" B
+    "[v2]\nserver-name = v.test\ntls-version = 1.2" B
+    "[n]\nserver-name = n.test !m.test" B "[ssh]\nprotocol = ssh silent" B
+    "[late]\nserver-name = late.test" B "[tls]\nprotocol = tls" B
+    "[rest]\nprotocol = any" B;
+
+static const char *const asked_for[] = { "a.test", "B.Test", "c.test.",
+	"w.test", "x.w.test", "Y.test", "v.test", "n.test", "late.test",
+	"other.test", "", "a.test.b.test", "xa.test" };
+
+static void
+assert_same(const struct rules *rules, const struct match_index *index,
+    const uint8_t *bytes, size_t n, bool final)
+{
+	struct addr client = address("192.0.2.1:5");
+	struct facts facts = { .bytes = bytes,
+		.n = n,
+		.final = final,
+		.client = &client,
+		.local = &client,
+		.socket = "" };
+	struct decision slow, fast;
+
+	facts_update(&facts);
+	slow = match_decide(rules, NULL, &facts);
+	facts_update(&facts);
+	fast = match_decide(rules, index, &facts);
+	ck_assert_int_eq(slow.kind, fast.kind);
+	ck_assert_ptr_eq(slow.service, fast.service);
+	ck_assert_uint_eq(slow.need, fast.need);
+}
+
+/* With the index and without it, at every prefix, ended or not. */
+START_TEST(finds_the_same_by_the_index)
+{
+	struct rules *rules = parse(many);
+	struct match_index *index = match_index_new(rules);
+	uint8_t hello[512];
+	size_t n = make_hello(asked_for[_i], hello);
+
+	ck_assert_ptr_nonnull(index);
+	for (size_t k = 0; k <= n; k++) {
+		assert_same(rules, index, hello, k, false);
+		assert_same(rules, index, hello, k, true);
+	}
+	assert_same(rules, index, (const uint8_t *)"SSH-2.0-", 8, false);
+	assert_same(rules, index, (const uint8_t *)"zz", 2, false);
+	match_index_free(index);
+	rules_free(rules);
+}
+END_TEST
+
+static const struct {
+	const char *name, *service;
+} found[] = {
+	{ "a.test", "a" },
+	{ "B.Test.", "a" },
+	{ "c.test", "b" },
+	{ "x.w.test", "w" },
+	{ "w.test", "tls" },
+	{ "y.test", "x" },
+	{ "v.test", "v2" },
+	{ "n.test", "n" },
+	{ "late.test", "late" },
+	{ "", "tls" },
+};
+
+START_TEST(finds_services_by_name)
+{
+	struct rules *rules = parse(many);
+	struct match_index *index = match_index_new(rules);
+	uint8_t hello[512];
+	struct addr client = address("192.0.2.1:5");
+	struct facts facts = { .bytes = hello,
+		.client = &client,
+		.local = &client,
+		.socket = "" };
+	struct decision d;
+
+	facts.n = make_hello(found[_i].name, hello);
+	d = match_decide(rules, index, &facts);
+	ck_assert_int_eq(d.kind, DECIDED_SERVICE);
+	ck_assert_str_eq(d.service->name, found[_i].service);
+	match_index_free(index);
+	rules_free(rules);
+}
+END_TEST
+
 Suite *match_suite(void);
 
 Suite *
@@ -196,6 +316,10 @@ match_suite(void)
 	tcase_add_loop_test(tcase, decides, 0, n_cases);
 	tcase_add_loop_test(tcase, never_changes_its_mind, 0, n_cases);
 	tcase_add_loop_test(tcase, fits_names_at_label_boundaries, 0, n_names);
+	tcase_add_loop_test(tcase, finds_the_same_by_the_index, 0,
+	    sizeof(asked_for) / sizeof(asked_for[0]));
+	tcase_add_loop_test(
+	    tcase, finds_services_by_name, 0, sizeof(found) / sizeof(found[0]));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
