@@ -6,19 +6,6 @@ enum {
 	RECORD_HEADER = 5,
 };
 
-bool
-records_stopped(const struct records *records)
-{
-	return records->bad || cursor_is_short(&records->raw);
-}
-
-void
-records_require(struct records *records, bool good)
-{
-	if (!good && !cursor_is_short(&records->raw))
-		records->bad = true;
-}
-
 void
 records_require_budget(struct records *records)
 {
@@ -68,6 +55,22 @@ ready(struct records *records)
 	return !records_stopped(records);
 }
 
+/* Nearly always what is asked for is there, and in the record that is open. */
+static bool
+at_hand(const struct records *records, size_t count)
+{
+	return !records_stopped(records) && count <= records->record &&
+	    count <= cursor_left(&records->raw);
+}
+
+static void
+advance(struct records *records, size_t count)
+{
+	cursor_skip(&records->raw, count);
+	records->record -= count;
+	records->message -= count;
+}
+
 uint8_t
 records_u8(struct records *records)
 {
@@ -75,11 +78,9 @@ records_u8(struct records *records)
 
 	if (!ready(records))
 		return 0;
-	byte = cursor_u8(&records->raw);
-	if (cursor_is_short(&records->raw))
-		return 0;
-	records->record--;
-	records->message--;
+	byte = cursor_peek(&records->raw);
+	if (!cursor_is_short(&records->raw))
+		advance(records, 1);
 	return byte;
 }
 
@@ -100,9 +101,7 @@ records_skip(struct records *records, size_t count)
 				records->raw.need++;
 			return;
 		}
-		cursor_skip(&records->raw, part);
-		records->record -= part;
-		records->message -= part;
+		advance(records, part);
 		count -= part;
 	}
 }
@@ -112,6 +111,13 @@ records_length(struct records *records, unsigned size, size_t max)
 {
 	size_t value = 0;
 
+	if (at_hand(records, size)) {
+		value = cursor_be(&records->raw, size);
+		records->record -= size;
+		records->message -= size;
+		records_require(records, value <= max);
+		return records->bad ? 0 : value;
+	}
 	while (size-- > 0 && !records_stopped(records)) {
 		value = value << 8 | records_u8(records);
 		records_require(records, value << (8 * size) <= max);

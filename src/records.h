@@ -30,10 +30,19 @@ struct records {
 };
 
 /* Bytes are missing, or the stream is refused. */
-bool records_stopped(const struct records *records);
+CURSOR_INLINE bool
+records_stopped(const struct records *records)
+{
+	return records->bad || cursor_is_short(&records->raw);
+}
 
 /* Refuse what was just read unless good; what was not there is not judged. */
-void records_require(struct records *records, bool good);
+static inline void
+records_require(struct records *records, bool good)
+{
+	if (!good && !cursor_is_short(&records->raw))
+		records->bad = true;
+}
 
 /* Refuse a message that can only end beyond RECORDS_MAX raw bytes. */
 void records_require_budget(struct records *records);

@@ -21,27 +21,29 @@ enum {
 	NAME_TYPE_HOST = 0,
 };
 
-/* A hello as far as it has been read. */
+/* What a hello says, as far as it has been read. */
 struct draft {
-	struct tls_hello hello;
+	uint16_t version;
 	uint16_t offered; /* highest of supported_versions */
 	bool seen_name, seen_alpn, seen_versions;
+	struct records name; /* at the first host name's bytes */
+	size_t name_size; /* 0: there is none */
+	struct tls_alpn alpn;
+	unsigned n_alpn;
 };
 
-/* Keep the name at the records, whose bytes are there, if it is usable. */
+/* Keep the host name, whose bytes are all there, if it is usable. */
 static void
-keep_name(struct records *records, size_t size, struct tls_hello *hello)
+keep_name(struct draft *draft, struct tls_hello *ret)
 {
-	uint8_t name[HOSTNAME_MAX];
+	size_t size = draft->name_size;
 	size_t i;
 
 	for (i = 0; i < size; i++)
-		name[i] = records_u8(records);
-	if (!hostname_is_usable(name, size))
-		return;
-	memcpy(hello->name, name, size);
-	hello->name_len = size;
-	hello->has_name = true;
+		ret->name[i] = (char)records_u8(&draft->name);
+	ret->has_name = hostname_is_usable((const uint8_t *)ret->name, size);
+	ret->name_len = ret->has_name ? size : 0;
+	ret->name[ret->name_len] = '\0';
 }
 
 /*
@@ -50,12 +52,10 @@ keep_name(struct records *records, size_t size, struct tls_hello *hello)
  * of several the first counts.
  */
 static size_t
-read_name(
-    struct records *records, size_t left, bool *found, struct tls_hello *hello)
+read_name(struct records *records, size_t left, struct draft *draft)
 {
 	bool host = records_u8(records) == NAME_TYPE_HOST;
 	size_t max = left - NAME_HEADER;
-	struct records name;
 	size_t size;
 
 	if (host && max > HOSTNAME_MAX)
@@ -64,12 +64,11 @@ read_name(
 	records_require(records, !host || size > 0);
 	left -= NAME_HEADER + size;
 	records_require(records, left == 0 || left >= NAME_HEADER);
-	name = *records;
+	if (host && draft->name_size == 0) {
+		draft->name = *records;
+		draft->name_size = size;
+	}
 	records_skip(records, size);
-	if (records_stopped(records) || !host || *found)
-		return left;
-	*found = true;
-	keep_name(&name, size, hello);
 	return left;
 }
 
@@ -77,7 +76,6 @@ read_name(
 static void
 read_names(struct records *records, size_t size, struct draft *draft)
 {
-	bool found = false;
 	size_t left;
 
 	records_require(records, !draft->seen_name && size >= 2 + NAME_HEADER);
@@ -87,7 +85,7 @@ read_names(struct records *records, size_t size, struct draft *draft)
 	left = size - 2;
 	records_expect(records, left);
 	while (left > 0 && !records_stopped(records))
-		left = read_name(records, left, &found, &draft->hello);
+		left = read_name(records, left, draft);
 }
 
 /*
@@ -97,7 +95,6 @@ read_names(struct records *records, size_t size, struct draft *draft)
 static void
 read_alpn(struct records *records, size_t size, struct draft *draft)
 {
-	struct tls_hello *hello = &draft->hello;
 	size_t left;
 
 	records_require(records, !draft->seen_alpn && size >= 2);
@@ -106,15 +103,14 @@ read_alpn(struct records *records, size_t size, struct draft *draft)
 	draft->seen_alpn = true;
 	left = size - 2;
 	records_expect(records, left);
-	hello->alpn.at = records->raw.at;
-	hello->alpn.record = records->record;
-	hello->alpn.left = left;
+	draft->alpn =
+	    (struct tls_alpn){ records->raw.at, records->record, left };
 	while (left > 0 && !records_stopped(records)) {
 		size = records_length(records, 1, left - 1);
 		left -= 1 + size;
 		records_skip(records, size);
 		if (size > 0)
-			hello->n_alpn++;
+			draft->n_alpn++;
 	}
 }
 
@@ -148,10 +144,9 @@ read_versions(struct records *records, size_t size, struct draft *draft)
 static void
 read_extension(struct records *records, struct draft *draft)
 {
-	unsigned type = (unsigned)records_u8(records) << 8;
+	size_t type = records_length(records, 2, UINT16_MAX);
 	size_t left, size;
 
-	type |= records_u8(records);
 	if (records_stopped(records))
 		return;
 	left = records->message - 2;
@@ -220,14 +215,14 @@ read_hello(struct records *records, struct draft *draft)
 	records_require_budget(records);
 	records_require(records, records_u8(records) == TLS_MAJOR_VERSION);
 	minor = records_u8(records);
-	draft->hello.version = (uint16_t)(0x0300 + (minor < 3 ? minor : 3));
+	draft->version = (uint16_t)(0x0300 + (minor < 3 ? minor : 3));
 	records_skip(records, RANDOM_SIZE);
 	if (records_stopped(records))
 		return;
 	read_lists(records);
 	read_extensions(records, draft);
 	if (draft->offered != 0)
-		draft->hello.version = draft->offered;
+		draft->version = draft->offered;
 }
 
 struct answer
@@ -243,7 +238,10 @@ tls_parse(const uint8_t *bytes, size_t n, struct tls_hello *ret)
 		return answer_no();
 	if (cursor_is_short(&records.raw))
 		return cursor_more(&records.raw);
-	*ret = draft.hello;
+	ret->version = draft.version;
+	ret->n_alpn = draft.n_alpn;
+	ret->alpn = draft.alpn;
+	keep_name(&draft, ret);
 	return answer_yes();
 }
 
