@@ -10,17 +10,6 @@
 /* Protocols that are compared in one file. */
 #define EFFORT_MAX 1000000
 
-static const struct condition *
-find_condition(const struct draft *draft, enum condition_kind kind)
-{
-	const struct service *service = &draft->service;
-
-	for (size_t i = 0; i < service->n_conditions; i++)
-		if (service->conditions[i].kind == kind)
-			return &service->conditions[i];
-	return NULL;
-}
-
 /* The protocol that this value asks for, or NULL. */
 static const struct protocol *
 asked_for(const struct value *value)
@@ -56,8 +45,8 @@ drafts_apart(const struct draft *a, const struct draft *b, unsigned *effort)
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (a->wants[kinds[i]] && b->wants[kinds[i]] &&
-		    values_apart(find_condition(a, kinds[i]),
-			find_condition(b, kinds[i]), effort))
+		    values_apart(
+			a->by_kind[kinds[i]], b->by_kind[kinds[i]], effort))
 			return true;
 	return false;
 }
@@ -67,7 +56,7 @@ static void
 check_order(struct parser *parser, const struct draft *upper,
     const struct protocol *low, const struct place *at, unsigned *effort)
 {
-	const struct condition *asked = find_condition(upper, COND_PROTOCOL);
+	const struct condition *asked = upper->by_kind[COND_PROTOCOL];
 
 	for (size_t i = 0; i<asked->n && * effort> 0; i++) {
 		const struct protocol *high = asked_for(&asked->values[i]);
@@ -90,7 +79,7 @@ static void
 check_orders(struct parser *parser, size_t index, unsigned *effort)
 {
 	const struct draft *lower = parser->drafts[index];
-	const struct condition *asked = find_condition(lower, COND_PROTOCOL);
+	const struct condition *asked = lower->by_kind[COND_PROTOCOL];
 
 	for (size_t i = 0; i<index && * effort> 0; i++) {
 		const struct draft *upper = parser->drafts[i];
@@ -143,7 +132,7 @@ can_see(const struct condition *asked, const struct seen *seen)
 static void
 check_sense(struct parser *parser, const struct draft *draft)
 {
-	const struct condition *asked = find_condition(draft, COND_PROTOCOL);
+	const struct condition *asked = draft->by_kind[COND_PROTOCOL];
 
 	for (size_t i = 0; i < sizeof(seen_in) / sizeof(seen_in[0]); i++) {
 		const struct seen *seen = &seen_in[i];

@@ -31,15 +31,6 @@ spend(unsigned *effort)
 	return true;
 }
 
-static const struct condition *
-find_condition(const struct service *service, enum condition_kind kind)
-{
-	for (size_t i = 0; i < service->n_conditions; i++)
-		if (service->conditions[i].kind == kind)
-			return &service->conditions[i];
-	return NULL;
-}
-
 /* Whether the service asks for something of this kind, not just against. */
 static bool
 wants(const struct draft *draft, enum condition_kind kind)
@@ -48,15 +39,18 @@ wants(const struct draft *draft, enum condition_kind kind)
 }
 
 static void
-note_wants(struct draft *draft)
+note_kinds(struct draft *draft)
 {
 	const struct service *service = &draft->service;
 
-	for (size_t i = 0; i < service->n_conditions; i++)
-		for (size_t j = 0; j < service->conditions[i].n; j++)
-			if (!service->conditions[i].values[j].negated)
-				draft->wants[service->conditions[i].kind] =
-				    true;
+	for (size_t i = 0; i < service->n_conditions; i++) {
+		const struct condition *one = &service->conditions[i];
+
+		draft->by_kind[one->kind] = one;
+		for (size_t j = 0; j < one->n; j++)
+			if (!one->values[j].negated)
+				draft->wants[one->kind] = true;
+	}
 }
 
 /* One of these values, negated or not as asked, covers the other. */
@@ -82,8 +76,7 @@ static bool
 all_values(const struct later *later, const struct condition *earlier,
     const struct value *apart_from)
 {
-	const struct condition *own =
-	    find_condition(&later->draft->service, earlier->kind);
+	const struct condition *own = later->draft->by_kind[earlier->kind];
 	bool any = false;
 
 	for (size_t i = 0; own != NULL && i < own->n; i++) {
@@ -164,8 +157,7 @@ positives_cover(const struct draft *draft, const struct condition *earlier,
 static bool
 negatives_spare(const struct condition *earlier, const struct later *later)
 {
-	const struct condition *own =
-	    find_condition(&later->draft->service, earlier->kind);
+	const struct condition *own = later->draft->by_kind[earlier->kind];
 
 	for (size_t i = 0; i < earlier->n; i++) {
 		const struct value *value = &earlier->values[i];
@@ -196,7 +188,7 @@ covers(const struct draft *draft, const struct later *later)
 static const struct draft *
 find_cover(const struct parser *parser, size_t index, const struct later *later)
 {
-	for (size_t i = 0; i < index; i++) {
+	for (size_t i = 0; i<index && * later->effort> 0; i++) {
 		const struct draft *draft = parser->drafts[i];
 
 		if (!draft->doubtful && covers(draft, later))
@@ -296,7 +288,7 @@ lint_services(struct parser *parser)
 	int r = 0;
 
 	for (size_t i = 0; i < parser->n_drafts; i++)
-		note_wants(parser->drafts[i]);
+		note_kinds(parser->drafts[i]);
 	for (size_t i = 1; i < parser->n_drafts && r == 0; i++)
 		r = lint_one(parser, i, &effort);
 	return r;

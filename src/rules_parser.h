@@ -32,7 +32,9 @@ struct draft {
 	/* where each value stands, beside service.conditions[].values */
 	struct place *value_at[COND_KINDS];
 	size_t value_room[COND_KINDS];
-	bool wants[COND_KINDS]; /* for lint: a value that is not negated */
+	/* for lint: a value that is not negated, and the condition or NULL */
+	bool wants[COND_KINDS];
+	const struct condition *by_kind[COND_KINDS];
 };
 
 struct parser {

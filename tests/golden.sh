@@ -38,4 +38,12 @@ for rules in *.conf; do
 		bad=1
 	fi
 done
+
+# The example is right as it is, and with all that is commented out in it.
+example=../../contrib/usher.conf
+sed 's/^#\([a-z[]\)/\1/' "$example" >"$tmp/all"
+cmp -s "$example" "$tmp/all" && bad=1
+for rules in "$example" "$tmp/all"; do
+	"$usher" check -c "$rules" || bad=1
+done
 exit $bad

@@ -7,14 +7,17 @@ srcdir=${srcdir:-.}
 clang=${CLANG:-clang}
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- http http2 tls
+[ $# -gt 0 ] || set -- http http2 rules tls
 
 command -v "$clang" >/dev/null || {
 	echo "fuzz: needs clang" >&2
 	exit 77
 }
-pure="hostname hpack http http2 http_field huffman records sslv2 tls"
-sources=$(for name in $pure; do echo "$srcdir/src/$name.c"; done)
+pure="addr arena collision duration hostname hpack http http2 http_field huffman
+	line mistake protocol protocol_* records rules rules_[ck-v]* rules_write*
+	shape sslv2 suggest tls"
+# shellcheck disable=SC2086 # patterns
+sources=$(for name in $pure; do echo "$srcdir"/src/$name.c; done)
 ssl=$(pkg-config --cflags --libs openssl 2>/dev/null) &&
 	ssl="-DFUZZ_OPENSSL $ssl" || ssl=
 
@@ -28,5 +31,6 @@ for name; do
 	ASAN_OPTIONS=detect_leaks=0 "fuzz/fuzz_$name" -max_len=2048 \
 		-max_total_time="$seconds" -artifact_prefix=fuzz/ \
 		-print_final_stats=1 "fuzz/$name" \
-		"$srcdir/tests/fuzz/corpus/$name" "$srcdir/tests/vectors"
+		"$srcdir/tests/fuzz/corpus/$name" "$srcdir/tests/rules" \
+		"$srcdir/tests/vectors"
 done
