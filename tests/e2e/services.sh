@@ -112,14 +112,15 @@ socks_reaches_page()
 # check_services HOW: all of them at $shared; HOW is said in each line.
 check_services()
 {
-	local how=$1 silent=
+	local how=$1 silent bulk
 
-	# Silence takes its time, the others meanwhile take none of it.
-	silent_client_gets_banner >"$tmp/silent" &
+	# These take their time, the others meanwhile take none of it.
+	silent_client_gets_banner >"$tmp/silent" 2>&1 &
 	silent=$!
+	bulk_through_ssh >"$tmp/bulk.out" 2>&1 &
+	bulk=$!
 
 	check "$how: ssh reaches sshd" ssh_is_served_by_sshd
-	check "$how: ssh carries a megabyte each way" bulk_through_ssh
 	check "$how: monit.example.net is monit" says 'Monit: small' \
 	    page monit https://monit.example.net/ -u guest:secret
 	check "$how: www.example.net is nginx" says 'nginx: www.example.net' \
@@ -149,7 +150,10 @@ check_services()
 		    "ocserv needs root"
 	fi
 	check "$how: a page through shadowsocks" socks_reaches_page
-	check "$how: a silent client hears sshd" silence_was_answered "$silent"
+	check "$how: ssh carries a megabyte each way" \
+	    went_well "$bulk" "$tmp/bulk.out"
+	check "$how: a silent client hears sshd" \
+	    went_well "$silent" "$tmp/silent"
 	check "$how: nobody got another's clients" nobody_got_strangers
 	rounds=$((rounds + 1))
 }
@@ -170,10 +174,11 @@ lines()
 	[ "$(grep -cE -- "$2" "$tmp/$1.log")" -eq "$3" ]
 }
 
-silence_was_answered()
+# went_well PID FILE: what was left running, and what it said if it did not.
+went_well()
 {
 	wait "$1" || {
-		cat "$tmp/silent"
+		cat "$2"
 		return 1
 	}
 }
