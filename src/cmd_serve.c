@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -332,6 +333,20 @@ become_usherd(struct serve *s)
 	return EXIT_FAILED;
 }
 
+/*
+ * From when a socket is open on, somebody may ask for a reload.  Blocked, the
+ * signal waits, through the exec too, for usherd to hear it.
+ */
+static void
+hold_reloads(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int
 cmd_serve(int argc, char **argv)
 {
@@ -345,6 +360,7 @@ cmd_serve(int argc, char **argv)
 	r = rules_load(s->config, 0, &s->rules);
 	if (r < 0)
 		return EXIT_FAILED;
+	hold_reloads();
 	r = take_sockets(s);
 	if (r != EXIT_DONE)
 		return r;

@@ -75,7 +75,8 @@ make_rules(unsigned services)
 }
 
 static struct decision
-decide(const struct rules *rules, const struct greeting *greeting)
+decide(const struct rules *rules, const struct match_index *index,
+    const struct greeting *greeting)
 {
 	static const struct addr nobody;
 	struct facts facts = { .bytes = greeting->bytes,
@@ -85,12 +86,13 @@ decide(const struct rules *rules, const struct greeting *greeting)
 		.socket = "" };
 
 	facts_update(&facts);
-	return match_decide(rules, &facts);
+	return match_decide(rules, index, &facts);
 }
 
 /* Microseconds of the quickest batch. */
 static double
-measure(const struct rules *rules, const struct greeting *greeting)
+measure(const struct rules *rules, const struct match_index *index,
+    const struct greeting *greeting)
 {
 	int64_t best = INT64_MAX, took;
 	int batch, i;
@@ -98,7 +100,7 @@ measure(const struct rules *rules, const struct greeting *greeting)
 	for (batch = 0; batch < BATCHES; batch++) {
 		took = -cpu_ns();
 		for (i = 0; i < BATCH; i++)
-			decide(rules, greeting);
+			decide(rules, index, greeting);
 		took += cpu_ns();
 		if (took < best)
 			best = took;
@@ -110,6 +112,7 @@ static bool
 keeps(const struct budget *budget, double factor)
 {
 	struct rules *rules = make_rules(budget->services);
+	struct match_index *index = match_index_new(rules);
 	struct greeting greeting;
 	const char *want = "rest";
 	char last[16];
@@ -123,14 +126,15 @@ keeps(const struct budget *budget, double factor)
 		snprintf(last, sizeof(last), "s%u", budget->services - 1);
 		want = last;
 	}
-	decision = decide(rules, &greeting);
+	decision = decide(rules, index, &greeting);
 	if (decision.kind != DECIDED_SERVICE ||
 	    strcmp(decision.service->name, want) != 0) {
 		fprintf(stderr, "decide: %s: not %s\n", budget->what, want);
 		return false;
 	}
-	us = measure(rules, &greeting);
+	us = measure(rules, index, &greeting);
 	printf("%-28s %7.2f us of %.0f\n", budget->what, us, budget->us);
+	match_index_free(index);
 	rules_free(rules);
 	return us <= budget->us * factor;
 }
