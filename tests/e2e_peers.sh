@@ -67,8 +67,17 @@ fetch_from()
 }
 
 need curl setsid nginx haproxy openssl sshd ssh ssh-keygen
+need_built contrib/pass/usher-receive
 start_told_nginx
 start_sshd
+
+# Takes what usher passes, and runs sshd on it.
+start receiver contrib/pass/usher-receive --listen "$tmp/receive.sock" \
+    "$(command -v sshd)" -i -e -f "$tmp/sshd_config"
+wait_for 10 test -S "$tmp/receive.sock"
+# Only who may connect to it can pass anything: here usher, whoever it is.
+chmod 666 "$tmp/receive.sock"
+chmod 711 "$tmp"
 
 {
 	echo 'log-target = stderr'
@@ -88,6 +97,10 @@ start_sshd
 		protocol = http
 		backend = $host:$told_port
 		proxy-protocol = v2
+		[passed]
+		protocol = ssh
+		from = 127.0.0.7
+		pass = unix:$tmp/receive.sock
 		[ssh]
 		protocol = ssh silent
 		exec = $(command -v sshd) -i -e -f $tmp/sshd_config
@@ -115,4 +128,14 @@ check "exec = sshd -i: it is reached at usher's port" \
     says " $host $usher_port" \
     run_ssh_from 127.0.0.6 "$usher_port" "echo \$SSH_CONNECTION"
 check "exec = sshd -i: a megabyte each way" bulk_through_ssh
+# Nothing of usher's sandbox may cripple a session: sudo has to work in it.
+for road in 127.0.0.6:exec 127.0.0.7:pass; do
+	check "${road#*:}: the session is not restricted" \
+	    says 'NoNewPrivs:0 Seccomp:0 ' run_ssh_from "${road%:*}" \
+	    "$usher_port" "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status |
+		tr -d '\t' | tr '\n' ' '"
+done
+check "pass: the session sees the client's address and port reached" \
+    says "127.0.0.7 " run_ssh_from 127.0.0.7 "$usher_port" \
+    "echo \$SSH_CONNECTION"
 done_testing
