@@ -13,7 +13,8 @@
 #define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
 
 /* In every read nothing of the last one is left: one will do for all. */
-static _Alignas(PUMP_PAGE) uint8_t scratch[PUMP_BUFFER];
+PUMP_MEMORY(pump_scratch);
+#define SCRATCH PUMP_PLACE(pump_scratch)
 static bool scratch_dirty;
 
 void
@@ -157,7 +158,7 @@ copy(struct pump *pump)
 {
 	ssize_t n, sent;
 
-	n = recv(pump->from, scratch, sizeof(scratch), 0);
+	n = recv(pump->from, SCRATCH, PUMP_BUFFER, 0);
 	if (n <= 0)
 		return read_none(pump, n);
 	scratch_dirty = true;
@@ -166,14 +167,14 @@ copy(struct pump *pump)
 	else if (!pump_in_bulk(pump))
 		pump->full_reads++;
 
-	sent = send(pump->to, scratch, (size_t)n, MSG_NOSIGNAL);
+	sent = send(pump->to, SCRATCH, (size_t)n, MSG_NOSIGNAL);
 	if (sent < 0 && !would_block(errno))
 		return fail(pump, PUMP_TO_FAILED, errno);
 	if (sent < 0)
 		sent = 0;
 	delivered(pump, (size_t)sent);
 	if (sent < n)
-		hold(pump, scratch + sent, (size_t)(n - sent));
+		hold(pump, SCRATCH + sent, (size_t)(n - sent));
 	return PUMP_MOVED;
 }
 
@@ -304,7 +305,7 @@ pump_scratch_dirty(void)
 void
 pump_scratch_rest(void)
 {
-	give_back(scratch);
+	give_back(SCRATCH);
 	scratch_dirty = false;
 }
 
@@ -313,7 +314,7 @@ pump_drop(int socket)
 {
 	/* MSG_TRUNC: TCP need not even copy them. */
 	ssize_t n =
-	    recv(socket, scratch, sizeof(scratch), MSG_DONTWAIT | MSG_TRUNC);
+	    recv(socket, SCRATCH, PUMP_BUFFER, MSG_DONTWAIT | MSG_TRUNC);
 
 	return n == 0 || (n < 0 && !would_block(errno));
 }

@@ -24,6 +24,18 @@
 #define PUMP_PAGE 4096 /* buffers begin at a multiple of it */
 #define PUMP_BULK 2 /* full buffers that make it bulk */
 
+/*
+ * Defines memory for one buffer.  Common storage is what the linker puts
+ * last: all that is small comes before it, on the page that the program's
+ * data needs anyway.  An aligned array would begin .bss on a page of its own,
+ * so it is PUMP_PLACE() that finds the page in it where the buffer begins.
+ */
+#define PUMP_MEMORY(name)                             \
+	extern uint8_t name[PUMP_BUFFER + PUMP_PAGE]; \
+	__attribute__((common, aligned(16)))          \
+	uint8_t name[PUMP_BUFFER + PUMP_PAGE]
+#define PUMP_PLACE(name) (name + -(uintptr_t)name % PUMP_PAGE)
+
 /* Its fields are pump.c's; others may read them. */
 struct pump {
 	int from, to; /* non-blocking stream sockets, the caller's */
@@ -49,9 +61,9 @@ enum pump_result {
 };
 
 /*
- * A pump at rest.  held is PUMP_BUFFER page-aligned bytes for this pump
- * alone; they are not touched unless "to" is slow, and given back to the
- * kernel by pump_rest().
+ * A pump at rest.  held is the PUMP_PLACE() of memory for this pump alone; it
+ * is not touched unless "to" is slow, and given back to the kernel by
+ * pump_rest().
  */
 void pump_init(struct pump *pump, int from, int to, _Atomic uint64_t *count,
     uint8_t *held);

@@ -17,8 +17,8 @@
 
 enum { CLIENT, BACKEND, SIDES };
 
-static _Alignas(PUMP_PAGE) uint8_t held_up[PUMP_BUFFER];
-static _Alignas(PUMP_PAGE) uint8_t held_down[PUMP_BUFFER];
+PUMP_MEMORY(relay_held_up);
+PUMP_MEMORY(relay_held_down);
 
 static void
 restore(struct relay *relay, const struct relay_state *state)
@@ -48,9 +48,10 @@ relay_init(struct relay *relay, int client, int backend,
 		.options = *options,
 		.first = END_NONE,
 	};
-	pump_init(&relay->up, client, backend, &connection->bytes_in, held_up);
-	pump_init(
-	    &relay->down, backend, client, &connection->bytes_out, held_down);
+	pump_init(&relay->up, client, backend, &connection->bytes_in,
+	    PUMP_PLACE(relay_held_up));
+	pump_init(&relay->down, backend, client, &connection->bytes_out,
+	    relay_held_down);
 	if (state != NULL) {
 		restore(relay, state);
 		active = atomic_load_explicit(

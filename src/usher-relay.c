@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "handover.h"
+#include "lean.h"
 #include "log.h"
 #include "relay.h"
 #include "scoreboard.h"
@@ -72,12 +73,22 @@ put_on_record(struct connection *record, enum end end)
 	(void)scoreboard_give_back(&board, record);
 }
 
+static void
+carry(void)
+{
+	struct connection *record = find_record();
+	enum end end;
+
+	handover_adopt(&relay, &handover, record);
+	end = relay_run(&relay, &stop);
+	relay_finish(&relay, end);
+	put_on_record(record, end);
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	const char *state = getenv(RELAY_STATE_ENV);
-	struct connection *record;
-	enum end end;
 
 	if (state == NULL || handover_decode(state, &handover) < 0) {
 		(void)!write(STDERR_FILENO, usage, sizeof(usage) - 1);
@@ -87,10 +98,5 @@ main(void)
 	/* After execveat() the kernel's name for us is the descriptor's. */
 	(void)prctl(PR_SET_NAME, "usher-relay");
 	log_adopt("usher-relay", handover.log_kind);
-	record = find_record();
-	handover_adopt(&relay, &handover, record);
-	end = relay_run(&relay, &stop);
-	relay_finish(&relay, end);
-	put_on_record(record, end);
-	return EXIT_SUCCESS;
+	lean_run(argc, argv, carry);
 }
