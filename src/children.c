@@ -1,7 +1,7 @@
 #include "children.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 
 static uint32_t *
 bucket_of(struct children *c, pid_t pid)
@@ -9,22 +9,37 @@ bucket_of(struct children *c, pid_t pid)
 	return &c->buckets[(uint32_t)pid & c->mask];
 }
 
+/*
+ * Zeroed memory of which a page exists once it is used, and which children do
+ * not inherit: there is nothing of it to copy at a fork.
+ */
+static void *
+make_table(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	(void)madvise(at, size, MADV_DONTFORK);
+	return at;
+}
+
 int
 children_init(struct children *c, uint32_t size)
 {
-	uint32_t n = 1;
+	size_t n = 1;
 
 	while (n < size)
 		n *= 2;
-	/* calloc'ed and counted from 1: a page is touched when it is used. */
-	c->buckets = calloc(n, sizeof(*c->buckets));
-	c->list = calloc(size, sizeof(*c->list));
-	if (c->buckets == NULL || c->list == NULL) {
-		children_free(c);
+	c->bytes = n * sizeof(*c->buckets) + size * sizeof(*c->list);
+	c->buckets = make_table(c->bytes);
+	if (c->buckets == NULL)
 		return -ENOMEM;
-	}
+	c->list = (struct child *)(void *)(c->buckets + n);
 	c->size = size;
-	c->mask = n - 1;
+	c->mask = (uint32_t)n - 1;
+	c->n = 0;
 	c->free = 0;
 	c->oldest = c->newest = CHILDREN_NONE;
 	return 0;
@@ -33,8 +48,7 @@ children_init(struct children *c, uint32_t size)
 void
 children_free(struct children *c)
 {
-	free(c->buckets);
-	free(c->list);
+	(void)munmap(c->buckets, c->bytes);
 	c->buckets = NULL;
 	c->list = NULL;
 }
@@ -71,6 +85,7 @@ children_add(struct children *c, pid_t pid, uint32_t slot)
 
 	if (i == CHILDREN_NONE)
 		return -ENOSPC;
+	c->n++;
 	child = &c->list[i];
 	child->pid = pid;
 	child->slot = slot;
@@ -127,6 +142,7 @@ children_remove(struct children *c, pid_t pid)
 		*link = child->next;
 		children_decided(c, child);
 		put_free(c, i);
+		c->n--;
 		return child->slot;
 	}
 	return CHILDREN_NONE;

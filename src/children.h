@@ -23,8 +23,10 @@ struct child {
 
 struct children {
 	uint32_t size, mask;
+	uint32_t n; /* in the table now */
 	uint32_t free, oldest, newest;
-	uint32_t *buckets;
+	size_t bytes; /* of the one mapping that both tables are in */
+	uint32_t *buckets; /* 1 + index of the first, or 0 */
 	struct child *list;
 };
 

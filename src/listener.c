@@ -29,6 +29,12 @@
  * or when connections of an earlier generation use up the limit. */
 #define PAUSE_MS 100
 
+/*
+ * While clients come, a child that ends is no reason to wake up: it has seen
+ * to its slot itself, and is reaped when the next client comes.
+ */
+#define BUSY_US 20000
+
 /* A condition that lasts is not logged again before this. */
 #define COMPLAIN_EVERY_US 60000000
 
@@ -37,7 +43,7 @@ struct acceptor {
 	const struct listener *listeners;
 	size_t n;
 	struct children children;
-	int64_t paused_until_us;
+	int64_t paused_until_us, busy_until_us;
 	int64_t complained_us;
 	int complained_of;
 	bool holding; /* held has been accepted, and waits for a process */
@@ -96,7 +102,7 @@ reap(struct acceptor *a)
 	pid_t pid;
 
 	signals.child = 0;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while (a->children.n > 0 && (pid = waitpid(-1, &status, WNOHANG)) > 0)
 		bury(a, pid, status);
 }
 
@@ -298,13 +304,26 @@ static void
 serve_once(struct acceptor *a, struct pollfd *fds)
 {
 	struct deadline until = plan(a, fds);
-	int ready = wait_any(fds, a->n, until);
+	struct deadline busy = { a->busy_until_us };
+	int64_t now_us = clock_us();
+	int ready;
+
+	/* When there is no room, every end counts. */
+	if (deadline_passed(busy, now_us) || is_full(a))
+		ready = wait_any(fds, a->n, until);
+	else
+		ready =
+		    wait_undisturbed(fds, a->n, deadline_first(until, busy));
 
 	if (a->holding && clock_us() >= a->paused_until_us)
 		start_session(a, &a->held);
 	for (size_t i = 0; ready > 0 && i < a->n; i++)
 		if (fds[i].fd >= 0 && fds[i].revents != 0)
 			accept_from(a, &a->listeners[i]);
+	if (ready > 0) {
+		a->busy_until_us = clock_us() + BUSY_US;
+		reap(a);
+	}
 }
 
 void
@@ -327,7 +346,6 @@ listener_run(
 		.n = n,
 	};
 	struct pollfd fds[LISTENERS_MAX];
-	unsigned rounds = 0;
 	int r;
 
 	/* Retired by the keeper, also by its death. */
@@ -342,9 +360,10 @@ listener_run(
 		_exit(1);
 	}
 	(void)fd_send(g->keeper, "", 1, -1);
-	while (!signals.terminate) {
+	while (signals.terminate != TERMINATED) {
+		signals.terminate = 0; /* or children would be born stopped */
 		serve_once(&a, fds);
-		if (signals.child || ++rounds % ACCEPT_BATCH == 0)
+		if (signals.child)
 			reap(&a);
 	}
 	_exit(0);

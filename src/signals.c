@@ -21,8 +21,12 @@ note(int number)
 	case SIGHUP:
 		signals.reload = 1;
 		break;
+	case SIGINT:
+		if (!signals.terminate)
+			signals.terminate = INTERRUPTED;
+		break;
 	default:
-		signals.terminate = 1;
+		signals.terminate = TERMINATED;
 	}
 }
 

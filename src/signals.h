@@ -10,9 +10,18 @@
 #include <signal.h>
 
 struct signal_flags {
-	volatile sig_atomic_t terminate; /* SIGTERM, SIGINT */
+	/*
+	 * 0, or INTERRUPTED, or TERMINATED.  A terminal interrupts the whole
+	 * process group: then the acceptor waits to be told by the keeper.
+	 */
+	volatile sig_atomic_t terminate;
 	volatile sig_atomic_t child; /* SIGCHLD */
 	volatile sig_atomic_t reload; /* SIGHUP */
+};
+
+enum {
+	INTERRUPTED = 1, /* SIGINT */
+	TERMINATED = 2, /* SIGTERM */
 };
 
 extern struct signal_flags signals;

@@ -12,33 +12,53 @@
 #define WAITS_PER_WINDOW 32
 
 static bool
-let_signals_in(const sigset_t *none)
+let_signals_in(const sigset_t *mask)
 {
 	static unsigned waits;
 	const struct timespec at_once = { 0, 0 };
 
 	return ++waits % WAITS_PER_WINDOW == 0 &&
-	    ppoll(NULL, 0, &at_once, none) < 0;
+	    ppoll(NULL, 0, &at_once, mask) < 0;
 }
 
-int
-wait_any(struct pollfd *fds, nfds_t n, struct deadline until)
+static int
+wait_masked(
+    struct pollfd *fds, nfds_t n, struct deadline until, const sigset_t *mask)
 {
 	struct timespec left = { 0, 0 };
-	sigset_t none;
 	int ms = -1, r;
 
-	sigemptyset(&none);
-	if (let_signals_in(&none))
-		return -EINTR;
 	if (until.at_us != DEADLINE_NEVER)
 		ms = deadline_left(until, clock_us());
 	if (ms > 0) {
 		left.tv_sec = ms / 1000;
 		left.tv_nsec = (long)(ms % 1000) * 1000000;
 	}
-	r = ppoll(fds, n, ms < 0 ? NULL : &left, &none);
+	r = ppoll(fds, n, ms < 0 ? NULL : &left, mask);
 	return r < 0 ? -errno : r;
+}
+
+int
+wait_any(struct pollfd *fds, nfds_t n, struct deadline until)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (let_signals_in(&none))
+		return -EINTR;
+	return wait_masked(fds, n, until, &none);
+}
+
+int
+wait_undisturbed(struct pollfd *fds, nfds_t n, struct deadline until)
+{
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	if (let_signals_in(&child))
+		return -EINTR;
+	return wait_masked(fds, n, until, &child);
 }
 
 int

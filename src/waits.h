@@ -28,4 +28,7 @@ int wait_poll(struct pollfd *fds, nfds_t n, struct deadline until,
  */
 int wait_any(struct pollfd *fds, nfds_t n, struct deadline until);
 
+/* As wait_any(), but SIGCHLD is kept waiting too. */
+int wait_undisturbed(struct pollfd *fds, nfds_t n, struct deadline until);
+
 #endif

@@ -177,7 +177,7 @@ START_TEST(lets_a_signal_end_the_wait)
 	pid = meanwhile(terminate_parent);
 	ck_assert_int_eq(
 	    peek_more(&peek, 1, in_ms(20000), &signals.terminate), -EINTR);
-	ck_assert_int_eq(signals.terminate, 1);
+	ck_assert_int_eq(signals.terminate, TERMINATED);
 	reap(pid);
 	signals_release();
 }

@@ -72,7 +72,7 @@ START_TEST(hears_a_signal_even_when_always_busy)
 		(void)wait_any(&p, 1, (struct deadline){ DEADLINE_NEVER });
 		rounds++;
 	}
-	ck_assert_int_eq(signals.terminate, 1);
+	ck_assert_int_eq(signals.terminate, TERMINATED);
 	ck_assert_int_lt(rounds, 1000);
 	signals_release();
 	close(pair[0]);
