@@ -23,6 +23,7 @@ AC_SUBST([STATIC_LDFLAGS])
 # musl-gcc does not look where the kernel's headers are: it is told to look
 # in the ordinary directories after its own.
 AC_DEFUN([USHER_STATIC_FLAGS], [
+# USHER_STATIC: nothing is loaded at the start (src/sandbox_lists.c).
 STATIC_CPPFLAGS=
 STATIC_CFLAGS='-Os -g -ffunction-sections -fdata-sections -fno-pie -fno-pic -fno-asynchronous-unwind-tables -fstack-protector-strong'
 STATIC_LDFLAGS='-static -no-pie -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,noexecstack -Wl,--gc-sections'
@@ -44,7 +45,7 @@ for usher_try in '' "$usher_after"; do
 		[usher_found=yes], [usher_found=no])
 	AC_MSG_RESULT([$usher_found])
 	AS_IF([test $usher_found = yes],
-		[STATIC_CPPFLAGS=$usher_try
+		[STATIC_CPPFLAGS="-DUSHER_STATIC $usher_try"
 		break])
 done
 CC=$usher_CC CFLAGS=$usher_CFLAGS CPPFLAGS=$usher_CPPFLAGS

@@ -26,7 +26,8 @@ struct sandbox_spec {
 	size_t n_ports;
 	bool abstract; /* a backend is unix:@abstract */
 	bool bind; /* a service has bind or transparent */
-	bool pass; /* a service has pass: connects to a unix socket */
+	bool shared; /* isolation = shared: one child, many connections */
+	unsigned descriptors; /* RLIMIT_NOFILE; 0: enough for one connection */
 };
 
 /* What is in force: the result of both functions is a sum of these. */
@@ -42,18 +43,20 @@ enum sandbox_part {
  * Locks the calling process and all its descendants in, for good: no new
  * privileges, Landlock, small rlimits, and the acceptor's seccomp list.
  * Everything must be open by now.  Returns the sum of the parts in force
- * (the kernel may be too old for some), or -errno when even no-new-privs or
- * seccomp cannot be had.
+ * (the kernel may be too old for some; none at all in a build for
+ * sanitizers), or -errno if a part that the kernel has was refused; then
+ * nothing from the network may be read.
  */
 int sandbox_acceptor(const struct sandbox_spec *spec);
 
 /*
  * Adds the relay's list on top.  For usher-relay, after exec, with its
- * scoreboard mapped.  Returns SANDBOX_SECCOMP or -errno.
+ * scoreboard mapped.  Returns SANDBOX_SECCOMP, 0 where there is none, or
+ * -errno.
  */
 int sandbox_relay(void);
 
-/* "no Landlock port rules, ..." : what is not in force.  Empty if all is. */
+/* "seccomp, Landlock for ports": what is not in force.  Empty if all is. */
 void sandbox_missing(int parts, struct line *text);
 
 #endif

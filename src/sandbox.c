@@ -1,0 +1,131 @@
+/*
+ * sandbox.c - the two cages.
+ */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sandbox_inner.h"
+
+/*
+ * For one connection a dozen would do.  But descriptors that are on their way
+ * to the keeper count too, and those of all children against each one's
+ * limit.
+ */
+#define DESCRIPTORS 1024
+
+static void
+lower(struct rlimit *rlimit, rlim_t most)
+{
+	if (rlimit->rlim_max > most)
+		rlimit->rlim_max = most;
+	if (rlimit->rlim_cur > rlimit->rlim_max)
+		rlimit->rlim_cur = rlimit->rlim_max;
+}
+
+/* A macro because the type of resource is not the same in every libc. */
+#define LIMIT(resource, most)                                                  \
+	do {                                                                   \
+		struct rlimit rlimit_;                                         \
+		if (getrlimit((resource), &rlimit_) == 0) {                    \
+			lower(&rlimit_, (most));                               \
+			(void)setrlimit((resource), &rlimit_);                 \
+		}                                                              \
+	} while (0)
+
+static bool
+stderr_is_file(void)
+{
+	struct stat st;
+
+	return fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void
+limit_resources(const struct sandbox_spec *spec)
+{
+	LIMIT(RLIMIT_CORE, 0);
+	LIMIT(RLIMIT_MEMLOCK, 0);
+	LIMIT(RLIMIT_MSGQUEUE, 0);
+	LIMIT(RLIMIT_NOFILE, spec->descriptors ? spec->descriptors
+	                                       : DESCRIPTORS);
+	/* Growing a file is a SIGXFSZ: not where the log goes into one. */
+	if (!stderr_is_file())
+		LIMIT(RLIMIT_FSIZE, 0);
+}
+
+#ifdef USHER_SANITIZED
+
+int
+sandbox_acceptor(const struct sandbox_spec *spec)
+{
+	/* Sanitizers and coverage need the very things that are forbidden. */
+	(void)limit_resources;
+	(void)spec;
+	return 0;
+}
+
+int
+sandbox_relay(void)
+{
+	return 0;
+}
+
+#else
+
+int
+sandbox_acceptor(const struct sandbox_spec *spec)
+{
+	unsigned when = WHEN_ALWAYS;
+	int parts, r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	limit_resources(spec);
+	parts = landlock_enforce(spec);
+	if (parts < 0)
+		return parts;
+	if (spec->bind)
+		when |= WHEN_BIND;
+	if (spec->shared)
+		when |= WHEN_SHARED;
+	r = seccomp_enforce(&acceptor_list, when);
+	return r < 0 ? r : parts | r;
+}
+
+int
+sandbox_relay(void)
+{
+	/* Inherited from the acceptor; for a relay that had none. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return seccomp_enforce(&relay_list, WHEN_ALWAYS);
+}
+
+#endif
+
+void
+sandbox_missing(int parts, struct line *text)
+{
+	static const struct {
+		int part;
+		const char *name;
+	} names[] = {
+		{ SANDBOX_SECCOMP, "seccomp" },
+		{ SANDBOX_FILES, "Landlock for files" },
+		{ SANDBOX_PORTS, "Landlock for ports" },
+		{ SANDBOX_SCOPES, "Landlock for signals" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (parts & names[i].part)
+			continue;
+		if (text->len > 0)
+			line_text(text, ", ");
+		line_text(text, names[i].name);
+	}
+}

@@ -1,0 +1,174 @@
+/*
+ * sandbox_lists.c - the system calls of both cages, one table each.
+ *
+ * A call that is missing here kills the process that makes it.  Arguments are
+ * looked at where a call can do more than we need it for.
+ */
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "sandbox_inner.h"
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+#define CALL(name) { SYS_##name, WHEN_ALWAYS, { { 0 } } }
+#define CALL_IF(name, ...) { SYS_##name, WHEN_ALWAYS, { __VA_ARGS__ } }
+#define CALL_WHEN(when, name) { SYS_##name, when, { { 0 } } }
+#define CALL_WHEN_IF(when, name, ...) { SYS_##name, when, { __VA_ARGS__ } }
+
+/* Argument n is, is not, or has none of, value. */
+#define IS(n, value) { n, false, UINT32_MAX, (uint32_t)(value) }
+#define NOT(n, value) { n, true, UINT32_MAX, (uint32_t)(value) }
+#define NONE_OF(n, bits) { n, false, (uint32_t)(bits), 0 }
+/* Argument n, but for the bits of but, is value. */
+#define IS_BUT(n, but, value) { n, false, ~(uint32_t)(but), (uint32_t)(value) }
+
+#define NEW_SOCKET (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define NEW_PROCESS                                                            \
+	(CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define SIGN_BIT 0x80000000u
+
+/* Every process of ours: waiting, memory, signals, time, the end. */
+#define COMMON_ROWS                                                            \
+	CALL(ppoll), CALL(read), CALL(write), CALL(writev), CALL(close),       \
+	    CALL(recvfrom), CALL(sendto), CALL(sendmsg), CALL(shutdown),       \
+	    CALL(splice), CALL(pipe2), CALL(munmap), CALL(madvise),            \
+	    CALL(clock_gettime), CALL(restart_syscall), CALL(getpid),          \
+	    CALL(rt_sigprocmask), CALL(rt_sigaction), CALL(rt_sigreturn),      \
+	    CALL(exit), CALL(exit_group),                                      \
+	    CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)),                               \
+	    CALL_IF(fcntl, IS(1, F_GETPIPE_SZ)),                               \
+	    CALL_IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),           \
+	    CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER))
+
+static const struct row acceptor_rows[] = {
+	COMMON_ROWS,
+#ifdef SYS_poll
+	CALL(poll),
+#endif
+
+	/* The acceptor. */
+	CALL(accept4),
+	CALL(accept), /* musl's second try when accept4 says EINVAL */
+	CALL_IF(clone, IS_BUT(0, NEW_PROCESS, SIGCHLD)),
+#ifdef SYS_fork
+	CALL(fork),
+#endif
+	CALL(gettid), /* what musl's fork() does next */
+	CALL(wait4),
+	CALL(getppid),
+	/* Not -1, everybody, nor 0, the group, in which the keeper is. */
+	CALL_IF(kill, NONE_OF(0, SIGN_BIT), NOT(0, 0), IS(1, SIGTERM)),
+	CALL_IF(fallocate, IS(1, 0)),
+	CALL_IF(prctl, IS(0, PR_SET_PDEATHSIG)),
+	CALL_IF(mmap, NONE_OF(2, PROT_EXEC)),
+	CALL_IF(mprotect, NONE_OF(2, PROT_EXEC)),
+	CALL(mremap),
+	CALL(brk),
+	CALL(getrandom),
+
+	/* A child: towards the backend.  Landlock knows which ports. */
+	CALL_IF(socket, IS(0, AF_INET), IS_BUT(1, NEW_SOCKET, SOCK_STREAM)),
+	CALL_IF(socket, IS(0, AF_INET6), IS_BUT(1, NEW_SOCKET, SOCK_STREAM)),
+	CALL_IF(socket, IS(0, AF_UNIX), IS_BUT(1, NEW_SOCKET, SOCK_STREAM)),
+	CALL_IF(socket, IS(0, AF_UNIX), IS_BUT(1, NEW_SOCKET, SOCK_SEQPACKET)),
+	CALL(connect),
+	CALL(getsockname),
+	CALL(getpeername),
+	CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVLOWAT)),
+	CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)),
+	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
+	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)),
+	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL)),
+	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT)),
+	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_USER_TIMEOUT)),
+	CALL_WHEN(WHEN_BIND, bind),
+	CALL_WHEN_IF(WHEN_BIND, setsockopt, IS(1, IPPROTO_IP),
+	    IS(2, IP_BIND_ADDRESS_NO_PORT)),
+	CALL_WHEN_IF(WHEN_BIND, setsockopt, IS(1, IPPROTO_IP),
+	    IS(2, IP_TRANSPARENT)),
+	CALL_WHEN_IF(WHEN_BIND, setsockopt, IS(1, IPPROTO_IPV6),
+	    IS(2, IPV6_TRANSPARENT)),
+
+	/* A child that carries many. */
+	CALL_WHEN(WHEN_SHARED, recvmsg),
+	CALL_WHEN(WHEN_SHARED, epoll_create1),
+	CALL_WHEN(WHEN_SHARED, epoll_ctl),
+	CALL_WHEN(WHEN_SHARED, epoll_pwait),
+
+	/* A child that becomes a relay.  Landlock knows which file. */
+	CALL_IF(execveat, IS(4, AT_EMPTY_PATH)),
+	CALL(close_range),
+	CALL(dup3),
+#ifdef SYS_dup2
+	CALL(dup2),
+#endif
+	CALL_IF(fcntl, IS(1, F_DUPFD_CLOEXEC)),
+	CALL_IF(fcntl, IS(1, F_GETFD)),
+	CALL_IF(fcntl, IS(1, F_SETFD)),
+	CALL_IF(fcntl, IS(1, F_GETFL)),
+	CALL_IF(fcntl, IS(1, F_SETFL)),
+
+	/* The relay, until it is in its own cage. */
+#ifdef SYS_arch_prctl
+	CALL(arch_prctl),
+#endif
+	CALL(set_tid_address),
+	CALL(fstat),
+	CALL_IF(prctl, IS(0, PR_SET_NAME)),
+	CALL_IF(prctl, IS(0, PR_SET_NO_NEW_PRIVS)),
+	CALL_IF(seccomp, IS(0, SECCOMP_SET_MODE_FILTER)),
+
+#if !SELF_CONTAINED
+	CALL(set_robust_list),
+	/* ld.so, or a static glibc. */
+#ifdef SYS_access
+	CALL(access),
+#endif
+#ifdef SYS_rseq
+	CALL(rseq),
+#endif
+	CALL(faccessat),
+	CALL_IF(openat, NONE_OF(2, O_ACCMODE | O_CREAT | O_TRUNC)),
+	CALL(newfstatat),
+	CALL(readlinkat),
+#ifdef SYS_readlink
+	CALL(readlink),
+#endif
+	CALL(pread64),
+	CALL(mmap),
+	CALL(mprotect),
+	CALL(prlimit64),
+	CALL(futex),
+	CALL(uname),
+#endif
+};
+
+static const struct row relay_rows[] = {
+	COMMON_ROWS,
+#ifdef SYS_poll
+	CALL(poll),
+#endif
+#if !SELF_CONTAINED
+	CALL(futex),
+	CALL(brk),
+#endif
+};
+
+#define LIST(rows) { (rows), sizeof(rows) / sizeof((rows)[0]) }
+
+const struct list acceptor_list = LIST(acceptor_rows);
+const struct list relay_list = LIST(relay_rows);
