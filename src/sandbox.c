@@ -28,13 +28,13 @@ lower(struct rlimit *rlimit, rlim_t most)
 }
 
 /* A macro because the type of resource is not the same in every libc. */
-#define LIMIT(resource, most)                                                  \
-	do {                                                                   \
-		struct rlimit rlimit_;                                         \
-		if (getrlimit((resource), &rlimit_) == 0) {                    \
-			lower(&rlimit_, (most));                               \
-			(void)setrlimit((resource), &rlimit_);                 \
-		}                                                              \
+#define LIMIT(resource, most)                                  \
+	do {                                                   \
+		struct rlimit rlimit_;                         \
+		if (getrlimit((resource), &rlimit_) == 0) {    \
+			lower(&rlimit_, (most));               \
+			(void)setrlimit((resource), &rlimit_); \
+		}                                              \
 	} while (0)
 
 static bool
@@ -51,8 +51,8 @@ limit_resources(const struct sandbox_spec *spec)
 	LIMIT(RLIMIT_CORE, 0);
 	LIMIT(RLIMIT_MEMLOCK, 0);
 	LIMIT(RLIMIT_MSGQUEUE, 0);
-	LIMIT(RLIMIT_NOFILE, spec->descriptors ? spec->descriptors
-	                                       : DESCRIPTORS);
+	LIMIT(
+	    RLIMIT_NOFILE, spec->descriptors ? spec->descriptors : DESCRIPTORS);
 	/* Growing a file is a SIGXFSZ: not where the log goes into one. */
 	if (!stderr_is_file())
 		LIMIT(RLIMIT_FSIZE, 0);

@@ -93,7 +93,7 @@ allow_libraries(int ruleset)
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && r == 0;
-	    i++) {
+	     i++) {
 		FD_AUTO int path = open(places[i], O_PATH | O_CLOEXEC);
 
 		if (path < 0)
@@ -148,8 +148,8 @@ all_of(size_t version, const struct sandbox_spec *spec)
 int
 landlock_enforce(const struct sandbox_spec *spec)
 {
-	long version = syscall(
-	    SYS_landlock_create_ruleset, NULL, (size_t)0, VERSION_FLAG);
+	long version =
+	    syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, VERSION_FLAG);
 	FD_AUTO int ruleset = -1;
 	struct ruleset_attr all;
 	int r;
@@ -157,8 +157,8 @@ landlock_enforce(const struct sandbox_spec *spec)
 	if (version <= 0) /* none in this kernel, or not switched on */
 		return 0;
 	all = all_of((size_t)version, spec);
-	ruleset = (int)syscall(
-	    SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+	ruleset =
+	    (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
 	if (ruleset < 0)
 		return -errno;
 	r = allow_files(ruleset, spec);
@@ -168,6 +168,6 @@ landlock_enforce(const struct sandbox_spec *spec)
 		return r;
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return -errno;
-	return SANDBOX_FILES | (all.ports ? SANDBOX_PORTS : 0)
-	    | (all.scopes ? SANDBOX_SCOPES : 0);
+	return SANDBOX_FILES | (all.ports ? SANDBOX_PORTS : 0) |
+	    (all.scopes ? SANDBOX_SCOPES : 0);
 }

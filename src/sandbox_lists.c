@@ -24,35 +24,79 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-#define CALL(name) { SYS_##name, WHEN_ALWAYS, { { 0 } } }
-#define CALL_IF(name, ...) { SYS_##name, WHEN_ALWAYS, { __VA_ARGS__ } }
-#define CALL_WHEN(when, name) { SYS_##name, when, { { 0 } } }
-#define CALL_WHEN_IF(when, name, ...) { SYS_##name, when, { __VA_ARGS__ } }
+/* clang-format off: it would take these apart. */
+
+#define CALL(name)                       \
+	{                                \
+		SYS_##name, WHEN_ALWAYS, \
+		{                        \
+			{                \
+				0        \
+			}                \
+		}                        \
+	}
+#define CALL_IF(name, ...)               \
+	{                                \
+		SYS_##name, WHEN_ALWAYS, \
+		{                        \
+			__VA_ARGS__      \
+		}                        \
+	}
+#define CALL_WHEN(when, name)     \
+	{                         \
+		SYS_##name, when, \
+		{                 \
+			{         \
+				0 \
+			}         \
+		}                 \
+	}
+#define CALL_WHEN_IF(when, name, ...) \
+	{                             \
+		SYS_##name, when,     \
+		{                     \
+			__VA_ARGS__   \
+		}                     \
+	}
 
 /* Argument n is, is not, or has none of, value. */
-#define IS(n, value) { n, false, UINT32_MAX, (uint32_t)(value) }
-#define NOT(n, value) { n, true, UINT32_MAX, (uint32_t)(value) }
-#define NONE_OF(n, bits) { n, false, (uint32_t)(bits), 0 }
+#define IS(n, value)                                    \
+	{                                               \
+		n, false, UINT32_MAX, (uint32_t)(value) \
+	}
+#define NOT(n, value)                                  \
+	{                                              \
+		n, true, UINT32_MAX, (uint32_t)(value) \
+	}
+#define NONE_OF(n, bits)                      \
+	{                                     \
+		n, false, (uint32_t)(bits), 0 \
+	}
 /* Argument n, but for the bits of but, is value. */
-#define IS_BUT(n, but, value) { n, false, ~(uint32_t)(but), (uint32_t)(value) }
+#define IS_BUT(n, but, value)                                 \
+	{                                                     \
+		n, false, ~(uint32_t)(but), (uint32_t)(value) \
+	}
+
+/* Every process of ours: bytes, waiting, memory, signals, time, the end. */
+#define COMMON_ROWS                                                          \
+	CALL(read), CALL(write), CALL(writev), CALL(close), CALL(recvfrom),  \
+	    CALL(sendto), CALL(sendmsg), CALL(splice), CALL(pipe2),          \
+	    CALL(shutdown), CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)),             \
+	    CALL_IF(fcntl, IS(1, F_GETPIPE_SZ)),                             \
+	    CALL_IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),         \
+	    CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER)),        \
+	    CALL(ppoll), CALL(restart_syscall), CALL(clock_gettime),         \
+	    CALL(munmap), CALL(madvise), CALL(getpid), CALL(rt_sigprocmask), \
+	    CALL(rt_sigaction), CALL(rt_sigreturn), CALL(exit),              \
+	    CALL(exit_group)
+
+/* clang-format on */
 
 #define NEW_SOCKET (SOCK_NONBLOCK | SOCK_CLOEXEC)
-#define NEW_PROCESS                                                            \
+#define NEW_PROCESS \
 	(CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
 #define SIGN_BIT 0x80000000u
-
-/* Every process of ours: waiting, memory, signals, time, the end. */
-#define COMMON_ROWS                                                            \
-	CALL(ppoll), CALL(read), CALL(write), CALL(writev), CALL(close),       \
-	    CALL(recvfrom), CALL(sendto), CALL(sendmsg), CALL(shutdown),       \
-	    CALL(splice), CALL(pipe2), CALL(munmap), CALL(madvise),            \
-	    CALL(clock_gettime), CALL(restart_syscall), CALL(getpid),          \
-	    CALL(rt_sigprocmask), CALL(rt_sigaction), CALL(rt_sigreturn),      \
-	    CALL(exit), CALL(exit_group),                                      \
-	    CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)),                               \
-	    CALL_IF(fcntl, IS(1, F_GETPIPE_SZ)),                               \
-	    CALL_IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),           \
-	    CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER))
 
 static const struct row acceptor_rows[] = {
 	COMMON_ROWS,
@@ -98,8 +142,8 @@ static const struct row acceptor_rows[] = {
 	CALL_WHEN(WHEN_BIND, bind),
 	CALL_WHEN_IF(WHEN_BIND, setsockopt, IS(1, IPPROTO_IP),
 	    IS(2, IP_BIND_ADDRESS_NO_PORT)),
-	CALL_WHEN_IF(WHEN_BIND, setsockopt, IS(1, IPPROTO_IP),
-	    IS(2, IP_TRANSPARENT)),
+	CALL_WHEN_IF(
+	    WHEN_BIND, setsockopt, IS(1, IPPROTO_IP), IS(2, IP_TRANSPARENT)),
 	CALL_WHEN_IF(WHEN_BIND, setsockopt, IS(1, IPPROTO_IPV6),
 	    IS(2, IPV6_TRANSPARENT)),
 
@@ -122,7 +166,7 @@ static const struct row acceptor_rows[] = {
 	CALL_IF(fcntl, IS(1, F_GETFL)),
 	CALL_IF(fcntl, IS(1, F_SETFL)),
 
-	/* The relay, until it is in its own cage. */
+/* The relay, until it is in its own cage. */
 #ifdef SYS_arch_prctl
 	CALL(arch_prctl),
 #endif
@@ -134,7 +178,7 @@ static const struct row acceptor_rows[] = {
 
 #if !SELF_CONTAINED
 	CALL(set_robust_list),
-	/* ld.so, or a static glibc. */
+/* ld.so, or a static glibc. */
 #ifdef SYS_access
 	CALL(access),
 #endif
@@ -168,7 +212,10 @@ static const struct row relay_rows[] = {
 #endif
 };
 
-#define LIST(rows) { (rows), sizeof(rows) / sizeof((rows)[0]) }
+#define LIST(rows)                                       \
+	{                                                \
+		(rows), sizeof(rows) / sizeof((rows)[0]) \
+	}
 
 const struct list acceptor_list = LIST(acceptor_rows);
 const struct list relay_list = LIST(relay_rows);

@@ -34,9 +34,8 @@ static void
 add(struct program *program, unsigned code, unsigned yes, unsigned no,
     uint32_t k)
 {
-	program->code[program->n++] = (struct sock_filter){
-		(uint16_t)code, (uint8_t)yes, (uint8_t)no, k
-	};
+	program->code[program->n++] = (struct sock_filter){ (uint16_t)code,
+		(uint8_t)yes, (uint8_t)no, k };
 }
 
 static void
@@ -62,8 +61,9 @@ static void
 add_check(struct program *program, const struct check *check, unsigned left)
 {
 	/* The low half of an argument comes first on these processors. */
-	load(program, offsetof(struct seccomp_data, args)
-	    + check->arg * sizeof(uint64_t));
+	load(program,
+	    offsetof(struct seccomp_data, args) +
+		check->arg * sizeof(uint64_t));
 	if (check->mask != UINT32_MAX)
 		add(program, BPF_ALU | BPF_AND | BPF_K, 0, 0, check->mask);
 	if (check->differs)

@@ -94,8 +94,8 @@ connect_to_an_abstract_name(void)
 {
 	int backend = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	return connect(backend, (struct sockaddr *)&abstract_name,
-	    abstract_len);
+	return connect(
+	    backend, (struct sockaddr *)&abstract_name, abstract_len);
 }
 
 static int
@@ -226,14 +226,18 @@ static int
 map_code(void)
 {
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ?
+	    -1 :
+	    0;
 }
 
 static int
 map_memory(void)
 {
 	return mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ?
+	    -1 :
+	    0;
 }
 
 static int
@@ -246,8 +250,8 @@ make_a_thread(void)
 static int
 make_a_namespace(void)
 {
-	return (int)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL,
-	    NULL, 0);
+	return (int)syscall(
+	    SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, 0);
 }
 
 static int
@@ -343,15 +347,15 @@ move_bytes(void)
 	int pipe[2], error;
 	socklen_t n = sizeof(error);
 
-	if (send(stream[0], "hello", 5, MSG_NOSIGNAL) != 5
-	    || poll(&ready, 1, 1000) != 1 || pipe2(pipe, O_NONBLOCK) < 0
-	    || fcntl(pipe[1], F_SETPIPE_SZ, 65536) < 0
-	    || splice(stream[1], NULL, pipe[1], NULL, 5, SPLICE_F_NONBLOCK) != 5
-	    || splice(pipe[0], NULL, stream[1], NULL, 5, SPLICE_F_NONBLOCK) != 5
-	    || getsockopt(stream[0], SOL_SOCKET, SO_ERROR, &error, &n) < 0
-	    || setsockopt(stream[0], SOL_SOCKET, SO_LINGER, &linger,
-	           sizeof(linger)) < 0
-	    || shutdown(stream[0], SHUT_WR) < 0 || close(stream[1]) < 0)
+	if (send(stream[0], "hello", 5, MSG_NOSIGNAL) != 5 ||
+	    poll(&ready, 1, 1000) != 1 || pipe2(pipe, O_NONBLOCK) < 0 ||
+	    fcntl(pipe[1], F_SETPIPE_SZ, 65536) < 0 ||
+	    splice(stream[1], NULL, pipe[1], NULL, 5, SPLICE_F_NONBLOCK) != 5 ||
+	    splice(pipe[0], NULL, stream[1], NULL, 5, SPLICE_F_NONBLOCK) != 5 ||
+	    getsockopt(stream[0], SOL_SOCKET, SO_ERROR, &error, &n) < 0 ||
+	    setsockopt(stream[0], SOL_SOCKET, SO_LINGER, &linger,
+		sizeof(linger)) < 0 ||
+	    shutdown(stream[0], SHUT_WR) < 0 || close(stream[1]) < 0)
 		return -1;
 	return 0;
 }
@@ -359,15 +363,19 @@ move_bytes(void)
 static int
 take_a_client(void)
 {
-	return accept4(ends[0], NULL, NULL, SOCK_CLOEXEC) >= 0
-		|| errno == EINVAL || errno == EOPNOTSUPP ? 0 : -1;
+	return accept4(ends[0], NULL, NULL, SOCK_CLOEXEC) >= 0 ||
+		errno == EINVAL || errno == EOPNOTSUPP ?
+	    0 :
+	    -1;
 }
 
 static int
 keep_an_option(void)
 {
-	return set_option(IPPROTO_TCP, TCP_NODELAY) == 0
-		|| errno == EOPNOTSUPP || errno == ENOPROTOOPT ? 0 : -1;
+	return set_option(IPPROTO_TCP, TCP_NODELAY) == 0 ||
+		errno == EOPNOTSUPP || errno == ENOPROTOOPT ?
+	    0 :
+	    -1;
 }
 
 static int
@@ -396,7 +404,10 @@ static const struct trial {
 	int (*act)(void);
 	int expected;
 } trials[] = {
-#define TRIAL(cage, parts, act, expected) { cage, parts, #act, act, expected }
+#define TRIAL(cage, parts, act, expected)        \
+	{                                        \
+		cage, parts, #act, act, expected \
+	}
 	TRIAL(ACCEPTOR, 0, fork_and_wait, 0),
 	TRIAL(ACCEPTOR, 0, end_a_child, 0),
 	TRIAL(ACCEPTOR, 0, take_a_client, 0),
@@ -481,8 +492,7 @@ listen_to_a_name(void)
 	abstract_name.sun_family = AF_UNIX;
 	bind(listener, (struct sockaddr *)&abstract_name, len);
 	abstract_len = sizeof(abstract_name);
-	getsockname(listener, (struct sockaddr *)&abstract_name,
-	    &abstract_len);
+	getsockname(listener, (struct sockaddr *)&abstract_name, &abstract_len);
 	listen(listener, 100);
 }
 
