@@ -10,6 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "deadline.h"
 #include "fd.h"
 #include "handover.h"
@@ -157,6 +158,8 @@ serve_connection(struct rules *rules, struct scoreboard *board, int relay_exe)
 	(void)fd_set_nonblock(session.client, 1);
 	listener_prepare(session.client, &rules->settings);
 	if (getuid() == 0 && process_drop(NOBODY, NOBODY) < 0)
+		return FAILED;
+	if (confine(rules, relay_exe) < 0)
 		return FAILED;
 	session_run(&session);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "children.h"
+#include "confine.h"
 #include "deadline.h"
 #include "dial.h"
 #include "fd.h"
@@ -359,6 +360,9 @@ listener_run(
 		log_errno(LOG_ERR, "cannot start accepting", -r);
 		_exit(1);
 	}
+	/* Once, and every child is born restricted. */
+	if (confine(g->rules, g->relay_exe) < 0)
+		_exit(1);
 	(void)fd_send(g->keeper, "", 1, -1);
 	while (signals.terminate != TERMINATED) {
 		signals.terminate = 0; /* or children would be born stopped */

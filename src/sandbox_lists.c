@@ -24,72 +24,33 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-/* clang-format off: it would take these apart. */
+/* clang-format off */
 
-#define CALL(name)                       \
-	{                                \
-		SYS_##name, WHEN_ALWAYS, \
-		{                        \
-			{                \
-				0        \
-			}                \
-		}                        \
-	}
-#define CALL_IF(name, ...)               \
-	{                                \
-		SYS_##name, WHEN_ALWAYS, \
-		{                        \
-			__VA_ARGS__      \
-		}                        \
-	}
-#define CALL_WHEN(when, name)     \
-	{                         \
-		SYS_##name, when, \
-		{                 \
-			{         \
-				0 \
-			}         \
-		}                 \
-	}
-#define CALL_WHEN_IF(when, name, ...) \
-	{                             \
-		SYS_##name, when,     \
-		{                     \
-			__VA_ARGS__   \
-		}                     \
-	}
+#define CALL(name)		{ SYS_##name, WHEN_ALWAYS, { { 0 } } }
+#define CALL_IF(name, ...)	{ SYS_##name, WHEN_ALWAYS, { __VA_ARGS__ } }
+#define CALL_WHEN(when, name)	{ SYS_##name, when, { { 0 } } }
+#define CALL_WHEN_IF(when, name, ...)	{ SYS_##name, when, { __VA_ARGS__ } }
 
 /* Argument n is, is not, or has none of, value. */
-#define IS(n, value)                                    \
-	{                                               \
-		n, false, UINT32_MAX, (uint32_t)(value) \
-	}
-#define NOT(n, value)                                  \
-	{                                              \
-		n, true, UINT32_MAX, (uint32_t)(value) \
-	}
-#define NONE_OF(n, bits)                      \
-	{                                     \
-		n, false, (uint32_t)(bits), 0 \
-	}
+#define IS(n, value)	  { n, false, UINT32_MAX, (uint32_t)(value) }
+#define NOT(n, value)	  { n, true, UINT32_MAX, (uint32_t)(value) }
+#define NONE_OF(n, bits)  { n, false, (uint32_t)(bits), 0 }
 /* Argument n, but for the bits of but, is value. */
-#define IS_BUT(n, but, value)                                 \
-	{                                                     \
-		n, false, ~(uint32_t)(but), (uint32_t)(value) \
-	}
+#define IS_BUT(n, but, value) \
+	{ n, false, ~(uint32_t)(but), (uint32_t)(value) }
 
 /* Every process of ours: bytes, waiting, memory, signals, time, the end. */
-#define COMMON_ROWS                                                          \
-	CALL(read), CALL(write), CALL(writev), CALL(close), CALL(recvfrom),  \
-	    CALL(sendto), CALL(sendmsg), CALL(splice), CALL(pipe2),          \
-	    CALL(shutdown), CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)),             \
-	    CALL_IF(fcntl, IS(1, F_GETPIPE_SZ)),                             \
-	    CALL_IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),         \
-	    CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER)),        \
-	    CALL(ppoll), CALL(restart_syscall), CALL(clock_gettime),         \
-	    CALL(munmap), CALL(madvise), CALL(getpid), CALL(rt_sigprocmask), \
-	    CALL(rt_sigaction), CALL(rt_sigreturn), CALL(exit),              \
-	    CALL(exit_group)
+#define COMMON_ROWS \
+	CALL(read), CALL(write), CALL(writev), CALL(close), CALL(recvfrom), \
+	CALL(sendto), CALL(sendmsg), CALL(splice), CALL(pipe2), \
+	CALL(shutdown), CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)), \
+	CALL_IF(fcntl, IS(1, F_GETPIPE_SZ)), \
+	CALL_IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)), \
+	CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER)), \
+	CALL(ppoll), CALL(restart_syscall), CALL(clock_gettime), \
+	CALL(munmap), CALL(madvise), CALL(getpid), CALL(rt_sigprocmask), \
+	CALL(rt_sigaction), CALL(rt_sigreturn), CALL(exit), \
+	CALL(exit_group)
 
 /* clang-format on */
 
@@ -173,6 +134,7 @@ static const struct row acceptor_rows[] = {
 	CALL(set_tid_address),
 	CALL(fstat),
 	CALL_IF(prctl, IS(0, PR_SET_NAME)),
+	CALL_IF(prctl, IS(0, PR_SET_MM)),
 	CALL_IF(prctl, IS(0, PR_SET_NO_NEW_PRIVS)),
 	CALL_IF(seccomp, IS(0, SECCOMP_SET_MODE_FILTER)),
 

@@ -17,6 +17,7 @@
 #include "lean.h"
 #include "log.h"
 #include "relay.h"
+#include "sandbox.h"
 #include "scoreboard.h"
 
 enum { EXIT_USAGE = 2 };
@@ -78,7 +79,12 @@ carry(void)
 {
 	struct connection *record = find_record();
 	enum end end;
+	int r;
 
+	/* Without it the wider cage that we were born in still holds. */
+	r = sandbox_relay();
+	if (r < 0)
+		log_errno(LOG_WARNING, "cannot tighten the sandbox", -r);
 	handover_adopt(&relay, &handover, record);
 	end = relay_run(&relay, &stop);
 	relay_finish(&relay, end);

@@ -1,0 +1,81 @@
+#include "confine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#include "log.h"
+#include "sandbox.h"
+
+static size_t
+count_backends(const struct rules *rules)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rules->n_services; i++)
+		n += rules->services[i].n_backends;
+	return n;
+}
+
+static bool
+is_abstract(const struct addr *addr)
+{
+	return addr->any.sa_family == AF_UNIX && addr->path.sun_path[0] == 0;
+}
+
+static void
+note_service(
+    const struct service *service, uint16_t *ports, struct sandbox_spec *spec)
+{
+	spec->bind |= service->transparent || service->bind.len != 0;
+	spec->abstract |=
+	    service->target == GO_PASS && is_abstract(&service->pass);
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct addr *addr = &service->backends[i];
+
+		if (addr->any.sa_family != AF_UNIX)
+			ports[spec->n_ports++] = addr_port(addr);
+		else
+			spec->abstract |= is_abstract(addr);
+	}
+}
+
+static void
+say_what_is_missing(int parts)
+{
+	char buffer[160];
+	struct line text = LINE(buffer);
+	size_t begun;
+
+	line_text(&text, "this system cannot give the sandbox: ");
+	begun = text.len;
+	sandbox_missing(parts, &text);
+	if (text.len > begun)
+		log_event(LOG_NOTICE, buffer);
+}
+
+int
+confine(const struct rules *rules, int relay_exe)
+{
+	size_t n = count_backends(rules);
+	uint16_t *ports = calloc(n + 1, sizeof(*ports));
+	struct sandbox_spec spec = {
+		.relay_exe = relay_exe,
+		.ports = ports,
+		.shared = rules->settings.isolation == ISOLATION_SHARED,
+	};
+	int parts = -ENOMEM;
+
+	if (ports != NULL) {
+		for (size_t i = 0; i < rules->n_services; i++)
+			note_service(&rules->services[i], ports, &spec);
+		parts = sandbox_acceptor(&spec);
+		free(ports);
+	}
+	if (parts < 0) {
+		log_errno(LOG_ERR, "cannot put on the sandbox", -parts);
+		return parts;
+	}
+	say_what_is_missing(parts);
+	return 0;
+}
