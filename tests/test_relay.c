@@ -18,7 +18,7 @@ static const int sizes[] = { 1, 4096, 16384, 65536, 262144, 0, 4194304 };
 
 /* What CPU time a process may need that has nothing to do. */
 #define STILL_MS 60
-#define STILL_CPU_US 2000
+#define STILL_CPU_US 10000
 
 static bool
 long_form(void)
