@@ -90,7 +90,9 @@ struct answer mongodb_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * TDS pre-login, [MS-TDS] 2.2.6.5: 0x12, 1, u16 length, u16 0, u8 any, 0;
- * then the option VERSION, which is first: 0, u16 offset, u16 6.
+ * then the option VERSION, which is first: 0, u16 offset, u16 6.  Or a login,
+ * 2.2.6.4, as clients of 7.0 send it at once: 0x10 and the same; then le32
+ * the length without the header, le32 a version 0x70?????? to 0x74??????.
  */
 struct answer mssql_recognise(const uint8_t *bytes, size_t n);
 

@@ -69,26 +69,51 @@ mongodb_recognise(const uint8_t *bytes, size_t n)
 	return shape_answer(&shape);
 }
 
+#define TDS_PRELOGIN 0x12
+#define TDS_LOGIN7 0x10
 #define TDS_HEADER 8
 #define TDS_VERSION 6 /* bytes of the option VERSION */
+#define TDS_LOGIN7_MIN (TDS_HEADER + 86)
+#define TDS_LENGTH_MAX 4096
+
+/* The option VERSION, which is first: 0, where it is, how long it is. */
+static void
+prelogin(struct shape *shape, uint32_t length)
+{
+	shape_byte(shape, 0);
+	shape_be(shape, 2, 5 + 1, length - TDS_HEADER - TDS_VERSION);
+	shape_be(shape, 2, TDS_VERSION, TDS_VERSION);
+}
+
+/* le32 length, le32 version 7.0 to 7.4 */
+static void
+login7(struct shape *shape, uint32_t length)
+{
+	shape_le16(shape, length - TDS_HEADER, length - TDS_HEADER);
+	shape_be(shape, 2, 0, 0);
+	shape_skip(shape, 3);
+	shape_be(shape, 1, 0x70, 0x74);
+}
 
 struct answer
 mssql_recognise(const uint8_t *bytes, size_t n)
 {
-	/* header, VERSION, the end of options, the version */
-	const uint32_t least = TDS_HEADER + 5 + 1 + TDS_VERSION;
 	struct shape shape = shape_over(bytes, n);
+	bool is_login = shape_peek(&shape) == TDS_LOGIN7;
 	uint32_t length;
 
-	shape_byte(&shape, 0x12);
+	shape_byte(&shape, is_login ? TDS_LOGIN7 : TDS_PRELOGIN);
 	shape_byte(&shape, 1);
-	length = shape_be(&shape, 2, least, 4096);
+	length = shape_be(&shape, 2,
+	    is_login ? TDS_LOGIN7_MIN : TDS_HEADER + 5 + 1 + TDS_VERSION,
+	    TDS_LENGTH_MAX);
 	shape_be(&shape, 2, 0, 0);
 	shape_skip(&shape, 1);
 	shape_byte(&shape, 0);
-	shape_byte(&shape, 0);
-	shape_be(&shape, 2, 5 + 1, length - TDS_HEADER - TDS_VERSION);
-	shape_be(&shape, 2, TDS_VERSION, TDS_VERSION);
+	if (is_login)
+		login7(&shape, length);
+	else
+		prelogin(&shape, length);
 	return shape_answer(&shape);
 }
 

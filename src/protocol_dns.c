@@ -57,7 +57,7 @@ name(struct shape *shape)
 
 	do {
 		label = shape_be(shape, 1, 0, LABEL_MAX);
-		shape_run(shape, byte_is_text, label, label);
+		shape_field(shape, byte_is_text, label);
 		length += 1 + label;
 		if (length > NAME_LEN_MAX)
 			shape_refuse(shape);

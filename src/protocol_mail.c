@@ -70,7 +70,7 @@ pop3_recognise(const uint8_t *bytes, size_t n)
 		return shape_answer(&shape);
 	shape_run(&shape, byte_is_graph, 1, LINE_MAX);
 	shape_byte(&shape, ' ');
-	shape_run(&shape, byte_is_hex, APOP_DIGEST, APOP_DIGEST);
+	shape_field(&shape, byte_is_hex, APOP_DIGEST);
 	return shape_answer(&shape);
 }
 

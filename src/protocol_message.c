@@ -4,23 +4,6 @@
 #include "protocol_bytes.h"
 #include "shape.h"
 
-/* The packet's remaining length, 1 to 4 bytes of 7 bits, low ones first. */
-static uint32_t
-remaining_length(struct shape *shape)
-{
-	uint32_t value = 0, byte;
-	unsigned i;
-
-	for (i = 0; i < 4 && !shape_stopped(shape); i++) {
-		byte = shape_be(shape, 1, 0, 255);
-		value |= (byte & 0x7f) << (7 * i);
-		if (byte < 0x80)
-			return value;
-	}
-	shape_refuse(shape);
-	return 0;
-}
-
 /* name, level, flags, keep-alive, an empty client's name */
 #define MQTT_REMAINING_MIN (2 + 4 + 1 + 1 + 2 + 2)
 
@@ -34,7 +17,7 @@ mqtt_recognise(const uint8_t *bytes, size_t n)
 	struct shape shape = shape_over(bytes, n);
 
 	shape_byte(&shape, 0x10);
-	if (remaining_length(&shape) < MQTT_REMAINING_MIN)
+	if (shape_varint(&shape, 4) < MQTT_REMAINING_MIN)
 		shape_refuse(&shape);
 	shape_byte(&shape, 0);
 	if (shape_peek(&shape) == 4) {
@@ -125,6 +108,6 @@ kafka_recognise(const uint8_t *bytes, size_t n)
 	name = shape_be(&shape, 2, 0, KAFKA_NAME_MAX);
 	if (name > length - KAFKA_HEADER)
 		shape_refuse(&shape);
-	shape_run(&shape, byte_is_text, name, name);
+	shape_field(&shape, byte_is_text, name);
 	return shape_answer(&shape);
 }

@@ -10,23 +10,6 @@
 /* 255 letters; a proxy in front appends addresses to them */
 #define HOST_MAX 2048
 
-/* 7 bits a byte, low ones first; at most size bytes. */
-static uint32_t
-varint(struct shape *shape, unsigned size)
-{
-	uint32_t value = 0, byte;
-	unsigned i;
-
-	for (i = 0; i < size && !shape_stopped(shape); i++) {
-		byte = shape_be(shape, 1, 0, 255);
-		value |= (byte & 0x7f) << (7 * i);
-		if (byte < 0x80)
-			return value;
-	}
-	shape_refuse(shape);
-	return 0;
-}
-
 /* proxies and mods separate what they add with NUL */
 static bool
 is_host(uint8_t byte)
@@ -40,13 +23,13 @@ handshake(struct shape *shape)
 	uint32_t length, host;
 	size_t start;
 
-	length = varint(shape, 2);
+	length = shape_varint(shape, 2);
 	if (length < PACKET_MIN || length > PACKET_MAX)
 		shape_refuse(shape);
 	start = shape->cursor.at;
 	shape_byte(shape, 0);
-	varint(shape, 5);
-	host = varint(shape, 2);
+	shape_varint(shape, 5);
+	host = shape_varint(shape, 2);
 	if (host < 1 || host > HOST_MAX)
 		shape_refuse(shape);
 	/* what follows must fill the packet */
@@ -54,11 +37,7 @@ handshake(struct shape *shape)
 		shape_refuse(shape);
 	if (shape_peek(shape) == 0)
 		shape_refuse(shape);
-	for (; host > 0 && !shape_stopped(shape); host--)
-		if (is_host(shape_peek(shape)))
-			shape_skip(shape, 1);
-		else
-			shape_refuse(shape);
+	shape_field(shape, is_host, host);
 	shape_skip(shape, 2);
 	shape_be(shape, 1, 1, 3);
 	return shape_answer(shape);

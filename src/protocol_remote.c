@@ -64,7 +64,7 @@ winbox_recognise(const uint8_t *bytes, size_t n)
 
 	length = shape_be(&shape, 1, rest + 1, rest + WINBOX_NAME_MAX);
 	shape_byte(&shape, 6);
-	shape_run(&shape, byte_is_text, length - rest, length - rest);
+	shape_field(&shape, byte_is_text, length - rest);
 	shape_byte(&shape, 0);
 	shape_skip(&shape, WINBOX_KEY);
 	shape_be(&shape, 1, 0, 1);

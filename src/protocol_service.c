@@ -53,7 +53,7 @@ static struct answer
 netbios(struct shape *shape)
 {
 	shape_bytes(shape, "\x81\0\0\x44\x20", 5);
-	shape_run(shape, is_nibble, 32, 32);
+	shape_field(shape, is_nibble, 32);
 	return shape_answer(shape);
 }
 
@@ -121,13 +121,8 @@ struct answer
 git_recognise(const uint8_t *bytes, size_t n)
 {
 	struct shape shape = shape_over(bytes, n);
-	unsigned i;
 
-	for (i = 0; i < 4; i++)
-		if (byte_is_hex(shape_peek(&shape)))
-			shape_skip(&shape, 1);
-		else
-			shape_refuse(&shape);
+	shape_field(&shape, byte_is_hex, 4);
 	shape_one_of(&shape, git_services, COUNT(git_services));
 	return shape_answer(&shape);
 }

@@ -85,6 +85,22 @@ shape_le16(struct shape *shape, uint32_t lo, uint32_t hi)
 	return shape->wrong ? lo : value;
 }
 
+uint32_t
+shape_varint(struct shape *shape, unsigned size)
+{
+	uint32_t value = 0, byte;
+	unsigned i;
+
+	for (i = 0; i < size && !shape_stopped(shape); i++) {
+		byte = shape_be(shape, 1, 0, 255);
+		value |= (byte & 0x7f) << (7 * i);
+		if (byte < 0x80)
+			return value;
+	}
+	shape_refuse(shape);
+	return 0;
+}
+
 uint8_t
 shape_peek(struct shape *shape)
 {
@@ -161,6 +177,20 @@ size_t
 shape_word(struct shape *shape, const char *const *texts, size_t count)
 {
 	return choose(shape, texts, count, true);
+}
+
+void
+shape_field(struct shape *shape, bool (*allowed)(uint8_t), size_t count)
+{
+	uint8_t byte;
+
+	for (; count > 0 && !shape_stopped(shape); count--) {
+		byte = shape_peek(shape);
+		if (allowed(byte))
+			shape_skip(shape, 1);
+		else
+			shape_refuse(shape);
+	}
 }
 
 size_t

@@ -57,6 +57,12 @@ uint32_t shape_be(struct shape *shape, unsigned size, uint32_t lo, uint32_t hi);
 /* A number of two bytes, least significant first, in lo..hi. */
 uint32_t shape_le16(struct shape *shape, uint32_t lo, uint32_t hi);
 
+/*
+ * A number of at most size (1 to 5) bytes with 7 bits each, least significant
+ * first; the last one is below 0x80.  What is beyond 32 bits is dropped.
+ */
+uint32_t shape_varint(struct shape *shape, unsigned size);
+
 /* The next byte, which stays to be read; 0 if the shape has stopped. */
 uint8_t shape_peek(struct shape *shape);
 
@@ -75,6 +81,9 @@ size_t shape_one_of(
 
 /* The same for upper-case strings, whatever case the bytes are in. */
 size_t shape_word(struct shape *shape, const char *const *texts, size_t count);
+
+/* Exactly count bytes that allowed() allows, whatever comes after them. */
+void shape_field(struct shape *shape, bool (*allowed)(uint8_t), size_t count);
 
 /*
  * As many bytes as allowed() allows, at least min and at most max, up to the
