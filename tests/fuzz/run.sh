@@ -7,14 +7,14 @@ srcdir=${srcdir:-.}
 clang=${CLANG:-clang}
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- http http2 rules tls
+[ $# -gt 0 ] || set -- http http2 protocols proxy rules tls
 
 command -v "$clang" >/dev/null || {
 	echo "fuzz: needs clang" >&2
 	exit 77
 }
 pure="addr arena collision duration hostname hpack http http2 http_field huffman
-	line mistake protocol protocol_* records rules rules_[ck-v]* rules_write*
+	line mistake protocol protocol_* proxy records rules rules_[ck-v]* rules_write*
 	shape sslv2 suggest tls"
 # shellcheck disable=SC2086 # patterns
 sources=$(for name in $pure; do echo "$srcdir"/src/$name.c; done)
