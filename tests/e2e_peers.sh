@@ -67,12 +67,12 @@ fetch_from()
 }
 
 need curl setsid nginx haproxy openssl sshd ssh ssh-keygen
-need_built contrib/pass/usher-receive
+need_built "$build/contrib/pass/usher-receive"
 start_told_nginx
 start_sshd
 
 # Takes what usher passes, and runs sshd on it.
-start receiver contrib/pass/usher-receive --listen "$tmp/receive.sock" \
+start receiver "$build/contrib/pass/usher-receive" --listen "$tmp/receive.sock" \
     "$(command -v sshd)" -i -e -f "$tmp/sshd_config"
 wait_for 10 test -S "$tmp/receive.sock"
 # Only who may connect to it can pass anything: here usher, whoever it is.
