@@ -57,18 +57,26 @@ cursor_more(const struct cursor *cursor)
 
 /*
  * Are count bytes there?  If not the cursor is short from now on.  Any count
- * is good, also one that a hostile length field names.
+ * is good, also one that a hostile length field names.  That at is within n is
+ * asked again, so that each reading is safe by itself.
  */
 CURSOR_INLINE bool
 cursor_has(struct cursor *cursor, size_t count)
 {
 	if (cursor->need > 0)
 		return false;
-	if (count <= cursor->n - cursor->at)
+	if (cursor->at <= cursor->n && count <= cursor->n - cursor->at)
 		return true;
 	cursor->need =
 	    count < SIZE_MAX - cursor->at ? cursor->at + count : SIZE_MAX;
 	return false;
+}
+
+/* The byte at any place, read before or not; 0 beyond the end. */
+static inline uint8_t
+cursor_byte(const struct cursor *cursor, size_t at)
+{
+	return at < cursor->n ? cursor->bytes[at] : 0;
 }
 
 /* Step over count bytes; they have to be there, as for any reading. */
@@ -83,29 +91,26 @@ cursor_skip(struct cursor *cursor, size_t count)
 static inline uint8_t
 cursor_peek(struct cursor *cursor)
 {
-	return cursor_has(cursor, 1) ? cursor->bytes[cursor->at] : 0;
+	return cursor_has(cursor, 1) ? cursor_byte(cursor, cursor->at) : 0;
 }
 
 static inline uint8_t
 cursor_u8(struct cursor *cursor)
 {
-	return cursor_has(cursor, 1) ? cursor->bytes[cursor->at++] : 0;
+	return cursor_has(cursor, 1) ? cursor_byte(cursor, cursor->at++) : 0;
 }
 
 /* A number of size bytes (1 to 4), most significant first. */
 static inline uint32_t
 cursor_be(struct cursor *cursor, unsigned size)
 {
-	const uint8_t *bytes;
 	uint32_t value = 0;
 	unsigned i;
 
 	if (!cursor_has(cursor, size))
 		return 0;
-	bytes = cursor->bytes + cursor->at;
 	for (i = 0; i < size; i++)
-		value = value << 8 | bytes[i];
-	cursor->at += size;
+		value = value << 8 | cursor_byte(cursor, cursor->at++);
 	return value;
 }
 
@@ -119,7 +124,7 @@ cursor_le(struct cursor *cursor, unsigned size)
 	if (!cursor_has(cursor, size))
 		return 0;
 	for (i = 0; i < size; i++)
-		value |= (uint32_t)cursor->bytes[cursor->at++] << (8 * i);
+		value |= (uint32_t)cursor_byte(cursor, cursor->at++) << (8 * i);
 	return value;
 }
 

@@ -48,15 +48,15 @@ bracketed(const uint8_t *text, size_t len)
 	return 0;
 }
 
-/* Nothing, or a colon and digits, of which there may be none. */
+/* From at on: nothing, or a colon and digits, of which there may be none. */
 static bool
-is_port(const uint8_t *text, size_t len)
+is_port(const uint8_t *text, size_t at, size_t len)
 {
 	size_t i;
 
-	if (len > 0 && text[0] != ':')
+	if (at < len && text[at] != ':')
 		return false;
-	for (i = 1; i < len; i++)
+	for (i = at + 1; i < len; i++)
 		if (text[i] < '0' || text[i] > '9')
 			return false;
 	return true;
@@ -73,7 +73,7 @@ hostname_of_authority(const uint8_t *text, size_t len, struct span *ret)
 		if (!hostname_is_usable(text, host))
 			return false;
 	}
-	if (!is_port(text + host, len - host))
+	if (!is_port(text, host, len))
 		return false;
 	*ret = (struct span){ 0, host };
 	return true;

@@ -10,6 +10,7 @@
 enum {
 	EMPTY_LINES_MAX = 4, /* before the request */
 	METHOD_MAX = 24,
+	AUTHORITY_MAX = HOSTNAME_MAX + 1 + 5, /* with a colon and a port */
 };
 
 /* Methods of HTTP alone, that a path makes certain. */
@@ -20,8 +21,14 @@ static const char *const known_methods[] = { "GET", "POST", "HEAD", "PUT",
 static bool
 equals(const struct cursor *cursor, struct span span, const char *text)
 {
-	return strlen(text) == span.len &&
-	    memcmp(cursor->bytes + span.at, text, span.len) == 0;
+	size_t i;
+
+	if (strlen(text) != span.len)
+		return false;
+	for (i = 0; i < span.len; i++)
+		if (cursor_byte(cursor, span.at + i) != (uint8_t)text[i])
+			return false;
+	return true;
 }
 
 static bool
@@ -178,7 +185,7 @@ static struct answer
 read_absolute(struct cursor *cursor, struct span *authority)
 {
 	struct answer answer;
-	struct span scheme;
+	struct span scheme = { 0 };
 
 	answer = read_until(cursor, ":/?#", &scheme);
 	if (answer.verdict == ANSWER_YES)
@@ -192,7 +199,7 @@ static struct answer
 find_path(struct cursor *cursor, struct span *ret)
 {
 	struct answer answer;
-	struct span method, authority, path;
+	struct span method = { 0 }, authority = { 0 }, path = { 0 };
 	uint8_t first;
 
 	answer = read_request(cursor, &method);
@@ -221,10 +228,15 @@ find_path(struct cursor *cursor, struct span *ret)
 static struct answer
 take_host(const struct cursor *cursor, struct span authority, struct span *ret)
 {
-	struct span host;
+	uint8_t text[AUTHORITY_MAX] = { 0 };
+	struct span host = { 0 };
+	size_t i;
 
-	if (!hostname_of_authority(
-		cursor->bytes + authority.at, authority.len, &host))
+	if (authority.len > AUTHORITY_MAX)
+		return answer_no();
+	for (i = 0; i < authority.len; i++)
+		text[i] = cursor_byte(cursor, authority.at + i);
+	if (!hostname_of_authority(text, authority.len, &host))
 		return answer_no();
 	*ret = (struct span){ authority.at + host.at, host.len };
 	return answer_yes();
@@ -234,7 +246,7 @@ static struct answer
 find_host(struct cursor *cursor, struct span *ret)
 {
 	struct answer answer;
-	struct span method, authority;
+	struct span method = { 0 }, authority = { 0 };
 	uint8_t first;
 
 	answer = read_request(cursor, &method);
@@ -273,7 +285,7 @@ struct answer
 http_recognise(const uint8_t *bytes, size_t n)
 {
 	struct cursor cursor = start(bytes, n);
-	struct span method;
+	struct span method = { 0 };
 
 	return settle(read_request(&cursor, &method));
 }

@@ -149,7 +149,7 @@ read_block(struct cursor *cursor, struct frame frame, struct hpack *hpack)
 {
 	uint32_t stream = frame.stream;
 	struct answer answer;
-	size_t size, padding;
+	size_t size = 0, padding = 0;
 
 	if (stream % 2 == 0)
 		return answer_no();
@@ -177,12 +177,13 @@ read_block(struct cursor *cursor, struct frame frame, struct hpack *hpack)
 static void
 take_host(const struct hpack *hpack, struct http2_request *ret)
 {
-	struct span host;
+	struct span host = { 0 };
 
 	if (hpack->host_len > HPACK_HOST_MAX ||
-	    !hostname_of_authority(hpack->host, hpack->host_len, &host))
+	    !hostname_of_authority(hpack->host, hpack->host_len, &host) ||
+	    host.at != 0 || host.len > HOSTNAME_MAX)
 		return;
-	memcpy(ret->host, hpack->host + host.at, host.len);
+	memcpy(ret->host, hpack->host, host.len);
 	ret->host_len = host.len;
 	ret->has_host = true;
 }
@@ -221,7 +222,7 @@ http2_find(const uint8_t *bytes, size_t n, struct http2_request *ret)
 {
 	struct cursor cursor = cursor_over(bytes, n < HTTP_MAX ? n : HTTP_MAX);
 	struct answer answer;
-	struct frame frame;
+	struct frame frame = { 0 };
 	struct hpack hpack;
 
 	hpack_begin(&hpack);

@@ -64,7 +64,7 @@ is_host(const struct cursor *cursor, struct span name)
 	if (name.len != sizeof(host) - 1)
 		return false;
 	for (i = 0; i < name.len; i++)
-		if ((cursor->bytes[name.at + i] | 0x20) != host[i])
+		if ((cursor_byte(cursor, name.at + i) | 0x20) != host[i])
 			return false;
 	return true;
 }
@@ -100,12 +100,12 @@ read_host(struct cursor *cursor, struct span *ret)
 	if (is_blank(next))
 		return answer_no();
 	value.len = cursor->at - value.at;
-	while (value.len > 0 && is_blank(cursor->bytes[value.at])) {
+	while (value.len > 0 && is_blank(cursor_byte(cursor, value.at))) {
 		value.at++;
 		value.len--;
 	}
 	while (value.len > 0 &&
-	    is_around_value(cursor->bytes[value.at + value.len - 1]))
+	    is_around_value(cursor_byte(cursor, value.at + value.len - 1)))
 		value.len--;
 	*ret = value;
 	return answer_yes();
@@ -116,7 +116,7 @@ static struct answer
 find_host_line(struct cursor *cursor)
 {
 	struct answer answer;
-	struct span name;
+	struct span name = { 0 };
 	bool first = true;
 
 	for (;;) {

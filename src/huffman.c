@@ -45,7 +45,7 @@ huffman_bit(struct huffman *huffman, unsigned bit)
 	huffman->first <<= 1;
 	offset = huffman->code - huffman->first;
 	if (offset < count_of_length[huffman->bits]) {
-		uint32_t place = huffman->before + offset;
+		uint8_t place = (uint8_t)(huffman->before + offset);
 
 		*huffman = (struct huffman){ 0 };
 		return bytes_by_code[place];

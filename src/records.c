@@ -116,13 +116,13 @@ records_length(struct records *records, unsigned size, size_t max)
 		records->record -= size;
 		records->message -= size;
 		records_require(records, value <= max);
-		return records->bad ? 0 : value;
+		return value <= max ? value : 0;
 	}
 	while (size-- > 0 && !records_stopped(records)) {
 		value = value << 8 | records_u8(records);
 		records_require(records, value << (8 * size) <= max);
 	}
-	return records_stopped(records) ? 0 : value;
+	return records_stopped(records) || value > max ? 0 : value;
 }
 
 void

@@ -136,7 +136,7 @@ agreeing(const struct cursor *cursor, const char *text, bool fold)
 	size_t i;
 
 	for (i = 0; text[i] != '\0' && i < cursor_left(cursor); i++) {
-		byte = cursor->bytes[cursor->at + i];
+		byte = cursor_byte(cursor, cursor->at + i);
 		if ((fold ? upper(byte) : byte) != (uint8_t)text[i])
 			break;
 	}
