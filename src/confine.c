@@ -43,15 +43,15 @@ note_service(
 static void
 say_what_is_missing(int parts)
 {
-	char buffer[160];
-	struct line text = LINE(buffer);
-	size_t begun;
+	char missing[128], buffer[192];
+	struct line list = LINE(missing), text = LINE(buffer);
 
+	sandbox_missing(parts, &list);
+	if (list.len == 0)
+		return;
 	line_text(&text, "this system cannot give the sandbox: ");
-	begun = text.len;
-	sandbox_missing(parts, &text);
-	if (text.len > begun)
-		log_event(LOG_NOTICE, buffer);
+	line_text(&text, missing);
+	log_event(LOG_NOTICE, buffer);
 }
 
 int
