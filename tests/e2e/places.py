@@ -265,11 +265,14 @@ def _():
     got, _ = received_after(usher, sink, v2 + b"hello")
     same(got, b"PROXY TCP4 192.0.2.8 198.51.100.1 50001 443\r\nhello", "by v2")
     # In pieces, and with nothing after it.
+    index = sink.accepted
     with usher.connect() as client:
         for at in range(len(line)):
             client.send(line[at:at + 1])
-        client.send(b"x")
-        same(client.line(), "%d" % (len(line) + 1))
+        client.send(b"x").finish()
+        client.rest()
+    expect(wait_for(lambda: sink.ends[index:]), "no end at the backend")
+    same(sink.received[index], line + b"x", "in pieces")
     usher.stop()
 
 
