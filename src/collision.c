@@ -31,6 +31,7 @@ const struct collision collisions[] = {
 	{ "openvpn", "rtmp", THREE },
 	{ "dns", "rtmp", THREE },
 	{ "mongodb", "rtmp", THREE },
+	{ "cassandra", "mongodb", GREETING },
 	{ "socks5", "dns", GREETING },
 	{ "socks5", "mongodb", GREETING },
 	{ "mqtt", "minecraft", "both may begin with 16" },

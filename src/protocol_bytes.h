@@ -174,7 +174,7 @@ struct answer dns_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * RFC 4511: SEQUENCE, length, INTEGER message number > 0, and the tag of a
- * bind, search or extended request.
+ * bind, unbind, search or extended request.
  */
 struct answer ldap_recognise(const uint8_t *bytes, size_t n);
 

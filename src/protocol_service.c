@@ -4,8 +4,8 @@
 #include "protocol_bytes.h"
 #include "shape.h"
 
-/* bind, search, extended request */
-static const char *const ldap_operations[] = { "\x60", "\x63", "\x77" };
+/* unbind (of clients that think better of it), bind, search, extended */
+static const char *const ldap_operations[] = { "\x42", "\x60", "\x63", "\x77" };
 #define LDAP_LENGTH_MIN 5 /* a message number and an empty operation */
 #define LDAP_LENGTH_MAX 0xffffff
 
