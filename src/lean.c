@@ -1,5 +1,5 @@
 /*
- * lean.c - lets a process that waits for hours do so in two pages.
+ * lean.c - lets a process that waits for hours do so in one page.
  */
 #include "lean.h"
 
@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define TITLE_MAX 512
-#define STACK_SIZE (64 * 1024)
 /* More than a young stack can be, less than the gap that is below it. */
 #define OLD_STACK_MAX (1024 * 1024)
 /* More than the vdso or its data; a static program has nothing beside them. */
@@ -23,36 +22,42 @@
 /*
  * Switching stacks needs a word of assembler, other libraries keep pointers to
  * what is on the old one, and elsewhere signal handlers return by the vdso.
+ * A program that moves itself at its start must keep its data as it made it.
  */
-#if defined(__x86_64__) && defined(__LP64__) && !defined(__GLIBC__)
+#if defined(__x86_64__) && defined(__LP64__) && !defined(__GLIBC__) && \
+    !defined(__PIC__)
 #define SWITCH "mov %0, %%rsp\n\txor %%ebp, %%ebp\n\tcall *%1\n\tud2"
 #endif
 
 #ifdef SWITCH
 
+/*
+ * Linkers put .dynbss first in .bss.  So the stack's top, 1.5 KB of its last
+ * page, is followed on that page by all variables that are small, the title
+ * among them; and .bss begins on a page of its own, behind that of .data.
+ */
+#define STACK_SIZE (64 * 1024 + 1536)
+__asm__(".pushsection .dynbss,\"aw\",@nobits\n"
+	".balign 4096\n"
+	"lean_stack: .skip 64 * 1024 + 1536\n"
+	".popsection");
+extern uint8_t lean_stack[STACK_SIZE];
+
 static struct {
 	void (*run)(void);
 	uintptr_t old_end; /* of the old stack */
 	uintptr_t vdso; /* where it begins; its data is before that */
-	char *title; /* and the new one's first byte, downwards */
 } leaving;
+
+/* Not in .data: ps(1) gets to see arguments in anonymous memory only. */
+static char title[TITLE_MAX];
 
 static char *no_environment[1];
 
-/* In common storage, as PUMP_MEMORY() of pump.h is. */
-extern uint8_t lean_stack[STACK_SIZE];
-__attribute__((common, aligned(16))) uint8_t lean_stack[STACK_SIZE];
-
-/*
- * Puts the arguments, which are one after the other, at the end of the last
- * whole page of the new stack: so they share a page with what is used of it.
- * Elsewhere in the program's data ps(1) would not find them, for the kernel
- * shows arguments from anonymous memory only.  Returns their length, or 0.
- */
+/* The arguments are one after the other.  Returns their length, or 0. */
 static size_t
 copy_title(int argc, char **argv)
 {
-	uintptr_t end = (uintptr_t)(lean_stack + STACK_SIZE);
 	size_t n;
 
 	if (argc < 1)
@@ -60,10 +65,21 @@ copy_title(int argc, char **argv)
 	n = (size_t)(argv[argc - 1] - argv[0]) + strlen(argv[argc - 1]) + 1;
 	if (n > TITLE_MAX)
 		return 0;
-	end -= end % (size_t)sysconf(_SC_PAGESIZE);
-	leaving.title = (char *)(end - TITLE_MAX);
-	memcpy(leaving.title, argv[0], n);
+	memcpy(title, argv[0], n);
 	return n;
+}
+
+static uintptr_t
+page_size(void)
+{
+	return (uintptr_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The page of at, or of the byte before it if it is a page's first. */
+static void *
+page_before(const void *at)
+{
+	return (void *)(((uintptr_t)at - 1) & ~(page_size() - 1));
 }
 
 /*
@@ -79,7 +95,7 @@ end_of_stack(void)
 	if (name == NULL)
 		return 0;
 	end = (uintptr_t)name + strlen(name) + 1 + sizeof(void *);
-	return end % (size_t)sysconf(_SC_PAGESIZE) == 0 ? end : 0;
+	return end % page_size() == 0 ? end : 0;
 }
 
 /* Tells the kernel where the arguments are. */
@@ -87,7 +103,7 @@ static int
 move_title(size_t n)
 {
 	extern char __executable_start[], _etext[], _edata[], _end[];
-	uint64_t title = (uintptr_t)leaving.title;
+	uint64_t arg = (uintptr_t)title;
 	struct prctl_mm_map map = {
 		.start_code = (uintptr_t)__executable_start,
 		.end_code = (uintptr_t)_etext,
@@ -95,15 +111,29 @@ move_title(size_t n)
 		.end_data = (uintptr_t)_edata,
 		.start_brk = (uintptr_t)_end,
 		.brk = (uintptr_t)_end,
-		.start_stack = title,
-		.arg_start = title,
-		.arg_end = title + n,
-		.env_start = title + n,
-		.env_end = title + n,
+		.start_stack = (uintptr_t)(lean_stack + STACK_SIZE),
+		.arg_start = arg,
+		.arg_end = arg + n,
+		.env_start = arg + n,
+		.env_end = arg + n,
 		.exe_fd = (uint32_t)-1,
 	};
 
 	return prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0);
+}
+
+/*
+ * Gives the page of .data back: without what was written to it, which is not
+ * much, it is the file's, that all processes share.
+ */
+static void
+forget_data(void)
+{
+	extern char _edata[];
+	uint8_t *page = page_before(_edata);
+
+	if (page + page_size() <= lean_stack)
+		(void)madvise(page, page_size(), MADV_DONTNEED);
 }
 
 /* On the new stack. */
@@ -113,8 +143,21 @@ leave(void)
 	(void)munmap((void *)(leaving.old_end - OLD_STACK_MAX), OLD_STACK_MAX);
 	if (leaving.vdso != 0)
 		(void)munmap((void *)(leaving.vdso - VDSO_MAX), 2 * VDSO_MAX);
+	forget_data();
 	leaving.run();
 	_exit(EXIT_SUCCESS);
+}
+
+void
+lean_trim(void)
+{
+	/* Below this there is at most the frame of madvise(). */
+	uint8_t *here = (uint8_t *)__builtin_frame_address(0) - 512;
+	uint8_t *page = page_before(here + 1);
+
+	if (here < lean_stack || here >= lean_stack + STACK_SIZE)
+		return;
+	(void)madvise(lean_stack, (size_t)(page - lean_stack), MADV_DONTNEED);
 }
 
 _Noreturn void
@@ -130,7 +173,10 @@ lean_run(int argc, char **argv, void (*run)(void))
 		_exit(EXIT_SUCCESS);
 	}
 	environ = no_environment;
-	__asm__ volatile(SWITCH : : "r"(leaving.title), "r"(leave) : "memory");
+	__asm__ volatile(SWITCH
+			 :
+			 : "r"(lean_stack + STACK_SIZE), "r"(leave)
+			 : "memory");
 	__builtin_unreachable();
 }
 
@@ -143,6 +189,11 @@ lean_run(int argc, char **argv, void (*run)(void))
 	(void)argv;
 	run();
 	_exit(EXIT_SUCCESS);
+}
+
+void
+lean_trim(void)
+{
 }
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * lean.h - lets a process that waits for hours do so in two pages.
+ * lean.h - lets a process that waits for hours do so in one page.
  *
  * The one idea: the kernel gives a program a stack at the far end of its
  * address space.  It is there with two pages of its own and three more of
@@ -14,9 +14,13 @@
  * arguments for ps(1) there too and giving back the kernel's stack and vdso.
  * Nothing may be mapped before.  Afterwards the environment is empty, and
  * getauxval() and clock_gettime() must not be called: what they read is gone
- * (clock_us() may be).  Where all that cannot be, run is called as things
- * are.  Exits with 0 when run returns.
+ * (clock_us() may be); and variables with a value in the source have that
+ * value again.  Where all that cannot be, run is called as things are.
+ * Exits with 0 when run returns.
  */
 _Noreturn void lean_run(int argc, char **argv, void (*run)(void));
+
+/* Gives back what was used of that stack and is not any more. */
+void lean_trim(void);
 
 #endif

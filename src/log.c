@@ -32,7 +32,7 @@
 #define SYSLOG_SOCKET "/dev/log"
 #define PARTS_MAX 6
 
-static const char *program_name = LOG_IDENTIFIER;
+static const char *program_name; /* NULL: LOG_IDENTIFIER */
 static enum log_kind target_kind = LOG_TO_STDERR;
 
 /* What one line is put together from, for one system call. */
@@ -145,7 +145,8 @@ log_event(int priority, const char *text)
 	char buffer[64];
 	struct line prefix = LINE(buffer);
 
-	line_text(&prefix, program_name);
+	line_text(
+	    &prefix, program_name != NULL ? program_name : LOG_IDENTIFIER);
 	line_text(&prefix, ": ");
 	log_send(priority, prefix.text, text, NULL);
 }

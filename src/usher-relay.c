@@ -86,6 +86,7 @@ carry(void)
 	if (r < 0)
 		log_errno(LOG_WARNING, "cannot tighten the sandbox", -r);
 	handover_adopt(&relay, &handover, record);
+	lean_trim();
 	end = relay_run(&relay, &stop);
 	relay_finish(&relay, end);
 	put_on_record(record, end);
