@@ -3,6 +3,7 @@
  */
 #include "notify.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,12 @@
 #include "deadline.h"
 #include "fd.h"
 #include "line.h"
+
+/*
+ * Out of the way: the low numbers are given to descriptors that a program
+ * after an exec has to find, whatever is there by then.
+ */
+#define LEAST_FD 64
 
 /* Connected, so that it works after chroot(). */
 static int manager = -1;
@@ -37,8 +44,8 @@ notify_open(void)
 	    connect(fd, (struct sockaddr *)&name,
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
 		return false;
-	manager = fd_take(&fd);
-	return true;
+	manager = fcntl(fd, F_DUPFD_CLOEXEC, LEAST_FD);
+	return manager >= 0;
 }
 
 void

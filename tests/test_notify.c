@@ -50,6 +50,19 @@ START_TEST(what_is_sent_arrives)
 }
 END_TEST
 
+/* A program with fixed numbers puts its own descriptors there, unasked. */
+START_TEST(low_numbers_stay_free)
+{
+	int free_before = dup(manager);
+
+	close(free_before);
+	ck_assert(notify_open());
+	ck_assert_int_eq(dup2(manager, free_before), free_before);
+	notify_send("READY=1");
+	ck_assert_str_eq(hear(), "READY=1");
+}
+END_TEST
+
 START_TEST(a_reload_says_when_it_began)
 {
 	static const char start[] = "RELOADING=1\nMONOTONIC_USEC=";
@@ -102,6 +115,7 @@ notify_suite(void)
 
 	tcase_add_checked_fixture(tcase, open_manager, NULL);
 	tcase_add_test(tcase, what_is_sent_arrives);
+	tcase_add_test(tcase, low_numbers_stay_free);
 	tcase_add_test(tcase, a_reload_says_when_it_began);
 	tcase_add_loop_test(tcase, nobody_is_told_where_nobody_is, 0,
 	    (int)(sizeof(nobodies) / sizeof(nobodies[0])));
