@@ -14,6 +14,7 @@
 #include "explain.h"
 #include "fd.h"
 #include "peek.h"
+#include "relay.h"
 #include "rules_files.h"
 #include "waits.h"
 
@@ -22,6 +23,9 @@ struct options {
 	struct addr from, local;
 	bool json;
 };
+
+/* How long the one client may go on sending. */
+#define LINGER_MS 500
 
 static uint8_t bytes[PEEK_MAX];
 
@@ -204,6 +208,8 @@ collect(struct options *o, const struct rules *rules, struct facts *facts)
 	if (client < 0)
 		return -1;
 	watch(rules, client, facts);
+	/* In order: closed with its bytes unread, it would get a reset. */
+	close_in_order(fd_take(&client), LINGER_MS);
 	return 0;
 }
 
