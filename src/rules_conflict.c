@@ -103,7 +103,7 @@ static const struct seen {
 } seen_in[] = {
 	{ COND_SERVER_NAME, { "tls", NULL } },
 	{ COND_ALPN, { "tls", NULL } },
-	{ COND_TLS_VERSION, { "tls", "sslv2" } },
+	{ COND_TLS_VERSION, { "tls", NULL } },
 	{ COND_HTTP_HOST, { "http", "http2" } },
 	{ COND_HTTP_PATH, { "http", "http2" } },
 };

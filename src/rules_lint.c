@@ -116,11 +116,9 @@ covers_implied(const struct condition *asked, const struct later *later)
 	const struct draft *draft = later->draft;
 	unsigned *effort = later->effort;
 
-	if (wants(draft, COND_SERVER_NAME) || wants(draft, COND_ALPN))
+	if (wants(draft, COND_SERVER_NAME) || wants(draft, COND_ALPN) ||
+	    wants(draft, COND_TLS_VERSION))
 		return covers_named(asked, "tls", effort);
-	if (wants(draft, COND_TLS_VERSION))
-		return covers_named(asked, "tls", effort) &&
-		    covers_named(asked, "sslv2", effort);
 	if (wants(draft, COND_HTTP_HOST) || wants(draft, COND_HTTP_PATH))
 		return covers_named(asked, "http", effort) &&
 		    covers_named(asked, "http2", effort);

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "match.h"
 #include "rules.h"
+#include "vector.h"
 
 enum finding { NOTHING, PARTLY, UNREACHABLE };
 
@@ -16,7 +18,8 @@ static const struct {
 } pairs[] = {
 	{ "protocol = tls", "server-name = x", UNREACHABLE },
 	{ "protocol = tls", "alpn = h2", UNREACHABLE },
-	{ "protocol = tls sslv2", "tls-version = 1.2", UNREACHABLE },
+	{ "protocol = tls", "tls-version = 1.2", UNREACHABLE },
+	{ "protocol = http", "tls-version = 1.2", NOTHING },
 	{ "protocol = any", "server-name = !x", NOTHING },
 	{ "protocol = any", "protocol = ssh", UNREACHABLE },
 	{ "protocol = any", "payload = \"x\"", UNREACHABLE },
@@ -126,6 +129,73 @@ START_TEST(finds_what_is_never_reached)
 	}
 	rules_free(rules);
 	mistakes_free(&mistakes);
+}
+END_TEST
+
+static struct rules *
+parse_one(const char *conditions)
+{
+	struct mistakes mistakes;
+	struct rules *rules = NULL;
+	char text[512];
+
+	snprintf(text, sizeof(text), "[s]\nreject = close\n%s\n", conditions);
+	ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
+	mistakes_free(&mistakes);
+	return rules;
+}
+
+/* Where a connection may come from and go to, as text. */
+static const char *const places[][3] = {
+	{ "192.0.2.1:1", "192.0.2.1:443", "https" },
+	{ "10.1.1.1:1", "192.0.2.1:80", "ssh" },
+	{ "10.2.1.1:1", "[2001:db8::1]:443", "" },
+	{ "[2001:db8::1]:1", "[::1]:80", "https" },
+	{ "[2001:db8:8000::1]:1", "10.0.0.1:443", "other" },
+};
+#define PLACES (sizeof(places) / sizeof(places[0]))
+
+/* Every flight that the service below takes, the one above takes as well. */
+static void
+check_flight(const struct rules *above, const struct rules *below,
+    const uint8_t *bytes, size_t n, const char *const place[3])
+{
+	struct addr client, local;
+	struct facts facts = { .bytes = bytes,
+		.n = n,
+		.final = true,
+		.client = &client,
+		.local = &local,
+		.socket = place[2] };
+
+	addr_parse(place[0], strlen(place[0]), false, &client);
+	addr_parse(place[1], strlen(place[1]), false, &local);
+	facts_update(&facts);
+	if (match_service(&below->services[0], &facts).verdict != ANSWER_YES)
+		return;
+	ck_assert_int_eq(
+	    match_service(&above->services[0], &facts).verdict, ANSWER_YES);
+}
+
+START_TEST(is_right_about_real_flights)
+{
+	struct rules *above, *below;
+	const struct vector *vectors;
+	size_t count;
+
+	if (pairs[_i].finding != UNREACHABLE)
+		return;
+	vectors = vectors_load(&count);
+	above = parse_one(pairs[_i].above);
+	below = parse_one(pairs[_i].below);
+	for (size_t i = 0; i < PLACES; i++) {
+		check_flight(above, below, (const uint8_t *)"", 0, places[i]);
+		for (size_t j = 0; j < count; j++)
+			check_flight(above, below, vectors[j].bytes,
+			    vectors[j].n, places[i]);
+	}
+	rules_free(above);
+	rules_free(below);
 }
 END_TEST
 
@@ -247,6 +317,7 @@ rules_lint_suite(void)
 	TCase *tests = tcase_create("rules_lint");
 
 	tcase_add_loop_test(tests, finds_what_is_never_reached, 0, N(pairs));
+	tcase_add_loop_test(tests, is_right_about_real_flights, 0, N(pairs));
 	tcase_add_loop_test(tests, looks_at_all_above, 0, N(several));
 	tcase_add_loop_test(
 	    tests, warns_of_what_was_hardly_meant, 0, N(orders));
