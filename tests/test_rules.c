@@ -6,58 +6,7 @@
 #include <unistd.h>
 
 #include "rules.h"
-
-/* "db" is two addresses, "many" is as many as are asked for; port 22. */
-static int
-resolve(const char *host, const char *port, struct addr *ret, size_t max,
-    char *why, size_t why_size)
-{
-	size_t n = strcmp(host, "db") == 0 ? 2 : max;
-
-	(void)port;
-	if (strcmp(host, "db") != 0 && strcmp(host, "many") != 0) {
-		snprintf(why, why_size, "no such host");
-		return -ENOENT;
-	}
-	for (size_t i = 0; i < n; i++) {
-		char text[] = "192.0.2.1:22";
-
-		text[8] = (char)('1' + i % 9);
-		ck_assert_int_eq(
-		    addr_parse(text, strlen(text), false, &ret[i]), 0);
-	}
-	return (int)n;
-}
-
-static int
-parse_with(const char *text, size_t n, rules_resolve *resolver,
-    struct mistakes *mistakes, struct rules **ret)
-{
-	struct rules_source source = { "r", text, n };
-
-	memset(mistakes, 0, sizeof(*mistakes));
-	return rules_parse(&source, 1, resolver, mistakes, ret);
-}
-
-static int
-parse(const char *text, struct mistakes *mistakes, struct rules **ret)
-{
-	return parse_with(text, strlen(text), resolve, mistakes, ret);
-}
-
-/* The rules in normal form, to be freed. */
-static char *
-write_rules(const struct rules *rules)
-{
-	char *text = NULL;
-	size_t n = 0;
-	FILE *out = open_memstream(&text, &n);
-
-	ck_assert_ptr_nonnull(out);
-	ck_assert_int_eq(rules_write(out, rules), 0);
-	fclose(out);
-	return text;
-}
+#include "rules_rig.h"
 
 /* What a line in a service becomes in normal form. */
 static const struct {
@@ -135,9 +84,9 @@ START_TEST(reads_what_is_right)
 
 	snprintf(text, sizeof(text), "[s]\n%s\n%s", good[_i].line,
 	    has_target(good[_i].line) ? "" : "reject = close\n");
-	if (parse(text, &mistakes, &rules) < 0)
+	if (rules_try(text, &mistakes, &rules) < 0)
 		ck_abort_msg("%s: %s", good[_i].line, mistakes.list[0].message);
-	dump = write_rules(rules);
+	dump = rules_text(rules);
 	snprintf(line, sizeof(line), "\n%s\n", good[_i].normal);
 	if (strstr(dump, line) == NULL)
 		ck_abort_msg("%s: not in\n%s", good[_i].normal, dump);
@@ -157,14 +106,14 @@ START_TEST(writes_a_normal_form)
 
 	snprintf(text, sizeof(text), "[s]\n%s\n%s", good[_i].line,
 	    has_target(good[_i].line) ? "" : "reject = close\n");
-	ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
+	ck_assert_int_eq(rules_try(text, &mistakes, &rules), 0);
 	mistakes_free(&mistakes);
-	first = write_rules(rules);
+	first = rules_text(rules);
 	rules_free(rules);
 	ck_assert_int_eq(
-	    parse_with(first, strlen(first), NULL, &mistakes, &rules), 0);
+	    rules_try_with(first, strlen(first), NULL, &mistakes, &rules), 0);
 	mistakes_free(&mistakes);
-	second = write_rules(rules);
+	second = rules_text(rules);
 	rules_free(rules);
 	ck_assert_str_eq(first, second);
 	free(first);
@@ -230,7 +179,7 @@ START_TEST(says_what_is_wrong)
 	struct mistakes mistakes;
 	struct rules *rules = NULL;
 
-	ck_assert_int_eq(parse(bad[_i].text, &mistakes, &rules), -EINVAL);
+	ck_assert_int_eq(rules_try(bad[_i].text, &mistakes, &rules), -EINVAL);
 	ck_assert_ptr_null(rules);
 	ck_assert_uint_eq(mistakes.n, 1);
 	ck_assert_uint_eq(mistakes.n_errors, 1);
@@ -249,9 +198,10 @@ START_TEST(fills_in_defaults)
 	const struct settings *settings;
 	const struct limits *limits;
 
-	ck_assert_int_eq(parse("inspect-timeout = 2s\nidle-timeout = 1h\n"
-			       "[s]\nconnect-timeout = 1s\nreject = close\n",
-			     &mistakes, &rules),
+	ck_assert_int_eq(
+	    rules_try("inspect-timeout = 2s\nidle-timeout = 1h\n"
+		      "[s]\nconnect-timeout = 1s\nreject = close\n",
+		&mistakes, &rules),
 	    0);
 	settings = &rules->settings;
 	ck_assert_int_eq(settings->inspect_ms, 2000);
@@ -307,7 +257,7 @@ START_TEST(reads_its_own_default_rules)
 	struct rules *rules;
 
 	ck_assert_int_eq(
-	    parse_with(rules_default_text, strlen(rules_default_text), NULL,
+	    rules_try_with(rules_default_text, strlen(rules_default_text), NULL,
 		&mistakes, &rules),
 	    0);
 	ck_assert_uint_eq(mistakes.n, 0);
@@ -324,146 +274,10 @@ START_TEST(numbers_only_without_a_resolver)
 	struct rules *rules;
 
 	ck_assert_int_eq(
-	    parse_with(text, strlen(text), NULL, &mistakes, &rules), -EINVAL);
+	    rules_try_with(text, strlen(text), NULL, &mistakes, &rules),
+	    -EINVAL);
 	ck_assert_uint_eq(mistakes.list[0].col, 11);
 	mistakes_free(&mistakes);
-}
-END_TEST
-
-/* times times piece, between before and after; to be freed. */
-static char *
-repeat(const char *before, const char *piece, size_t times, const char *after)
-{
-	size_t n = strlen(piece), at = strlen(before);
-	char *text = calloc(1, at + times * n + strlen(after) + 1);
-
-	ck_assert_ptr_nonnull(text);
-	memcpy(text, before, at);
-	for (size_t i = 0; i < times; i++, at += n)
-		memcpy(text + at, piece, n);
-	memcpy(text + at, after, strlen(after));
-	return text;
-}
-
-static const struct {
-	const char *before, *piece;
-	size_t times; /* as many as are allowed */
-	const char *after, *message;
-} limits[] = {
-	{ "", "#345678\n", RULES_SIZE_MAX / 8 - 2, "[s]\nreject = x#\n",
-	    "more than 1048576 bytes of rules" },
-	{ "#", "x", RULES_LINE_MAX - 1, "\n[s]\nreject = close",
-	    "a line of more than 8192 bytes" },
-	{ "[s]\nbackend = ", "1.2.3.4:5 ", RULES_BACKENDS_MAX, "",
-	    "more than 64 backends in one service" },
-	{ "[s]\nbackend = ", "many:5 ", 4, "",
-	    "more than 64 backends in one service" },
-	{ "listen = ", "1.2.3.4:5 ", RULES_LISTEN_MAX, "\n[s]\nreject = close",
-	    "more than 64 addresses to listen at" },
-	{ "[s]\nexec = ", "/x ", RULES_ARGS_MAX, "", "more than 64 words" },
-	{ "[", "n", RULES_NAME_MAX, "]\nreject = close",
-	    "a name of more than 63 bytes" },
-};
-
-START_TEST(stops_at_its_limits)
-{
-	struct mistakes mistakes;
-	struct rules *rules;
-	char *text;
-
-	for (size_t more = 0; more <= 1; more++) {
-		text = repeat(limits[_i].before, limits[_i].piece,
-		    limits[_i].times + more, limits[_i].after);
-		if (parse(text, &mistakes, &rules) == 0) {
-			ck_assert_uint_eq(more, 0);
-			rules_free(rules);
-		} else if (more == 1) {
-			ck_assert_str_eq(
-			    mistakes.list[0].message, limits[_i].message);
-		} else if (_i > 0) {
-			ck_abort_msg("%s", mistakes.list[0].message);
-		}
-		mistakes_free(&mistakes);
-		free(text);
-	}
-}
-END_TEST
-
-/* n services with a name each; to be freed. */
-static char *
-make_services(size_t n)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	for (size_t i = 0; i < n; i++)
-		fprintf(out,
-		    "[s%zu]\nserver-name = n%zu.example.net\n"
-		    "backend = 127.0.0.1:%zu\n",
-		    i, i, i + 1);
-	fclose(out);
-	return text;
-}
-
-START_TEST(takes_a_thousand_services)
-{
-	struct mistakes mistakes;
-	struct rules *rules;
-	char *text = make_services(RULES_SERVICES_MAX);
-
-	ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
-	ck_assert_uint_eq(rules->n_services, RULES_SERVICES_MAX);
-	ck_assert_str_eq(rules->services[999].name, "s999");
-	rules_free(rules);
-	mistakes_free(&mistakes);
-	free(text);
-	text = make_services(RULES_SERVICES_MAX + 1);
-	ck_assert_int_eq(parse(text, &mistakes, &rules), -EINVAL);
-	ck_assert_uint_eq(mistakes.n, 1);
-	ck_assert_str_eq(mistakes.list[0].message, "more than 1000 services");
-	ck_assert_uint_eq(mistakes.list[0].line, 3001);
-	mistakes_free(&mistakes);
-	free(text);
-}
-END_TEST
-
-START_TEST(counts_mistakes_beyond_its_list)
-{
-	struct mistakes mistakes;
-	struct rules *rules;
-	char *text = repeat("", "x\n", 5000, "[s]\nreject = close");
-
-	ck_assert_int_eq(parse(text, &mistakes, &rules), -EINVAL);
-	ck_assert_uint_eq(mistakes.n, MISTAKES_MAX);
-	ck_assert_uint_eq(mistakes.n_errors, 5000);
-	mistakes_free(&mistakes);
-	free(text);
-}
-END_TEST
-
-/* Long conditions become several lines, each short enough to be read. */
-START_TEST(breaks_long_conditions)
-{
-	struct mistakes mistakes;
-	struct rules *rules;
-	char *text = repeat(
-	    "[s]\n", "from = 192.0.2.1 2001:db8::1\n", 5000, "reject = close");
-	char *first, *second;
-
-	ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
-	ck_assert_uint_eq(rules->services[0].conditions[0].n, 10000);
-	free(text);
-	first = write_rules(rules);
-	rules_free(rules);
-	ck_assert_int_eq(
-	    parse_with(first, strlen(first), NULL, &mistakes, &rules), 0);
-	second = write_rules(rules);
-	rules_free(rules);
-	ck_assert(strcmp(first, second) == 0);
-	mistakes_free(&mistakes);
-	free(first);
-	free(second);
 }
 END_TEST
 
@@ -513,10 +327,6 @@ rules_suite(void)
 	tcase_add_test(tests, reads_files_as_one);
 	tcase_add_test(tests, reads_its_own_default_rules);
 	tcase_add_test(tests, numbers_only_without_a_resolver);
-	tcase_add_loop_test(tests, stops_at_its_limits, 0, N(limits));
-	tcase_add_test(tests, takes_a_thousand_services);
-	tcase_add_test(tests, counts_mistakes_beyond_its_list);
-	tcase_add_test(tests, breaks_long_conditions);
 	tcase_add_test(tests, warns_of_what_is_missing);
 	suite_add_tcase(suite, tests);
 	return suite;
