@@ -26,8 +26,6 @@ static const struct {
 	size_t times; /* as many as are allowed */
 	const char *after, *message;
 } limits[] = {
-	{ "", "#345678\n", RULES_SIZE_MAX / 8 - 2, "[s]\nreject = x#\n",
-	    "more than 1048576 bytes of rules" },
 	{ "#", "x", RULES_LINE_MAX - 1, "\n[s]\nreject = close",
 	    "a line of more than 8192 bytes" },
 	{ "[s]\nbackend = ", "1.2.3.4:5 ", RULES_BACKENDS_MAX, "",
@@ -56,12 +54,52 @@ START_TEST(stops_at_its_limits)
 		} else if (more == 1) {
 			ck_assert_str_eq(
 			    mistakes.list[0].message, limits[_i].message);
-		} else if (_i > 0) {
+		} else {
 			ck_abort_msg("%s", mistakes.list[0].message);
 		}
 		mistakes_free(&mistakes);
 		free(text);
 	}
+}
+END_TEST
+
+/* The last byte that is allowed, in one file or in two, and one more. */
+START_TEST(reads_a_mebibyte_and_no_more)
+{
+	static const char end[] = "[s]\nreject = close\n";
+	struct mistakes mistakes;
+	struct rules *rules;
+	char *text = malloc(RULES_SIZE_MAX + 1);
+
+	memset(text, '\n', RULES_SIZE_MAX + 1);
+	memcpy(text, end, sizeof(end) - 1);
+	ck_assert_int_eq(
+	    rules_try_with(text, RULES_SIZE_MAX, NULL, &mistakes, &rules), 0);
+	rules_free(rules);
+	ck_assert_int_eq(
+	    rules_try_with(text, RULES_SIZE_MAX + 1, NULL, &mistakes, &rules),
+	    -EINVAL);
+	ck_assert_uint_eq(mistakes.n, 1);
+	ck_assert_str_eq(
+	    mistakes.list[0].message, "more than 1048576 bytes of rules");
+	mistakes_free(&mistakes);
+	for (size_t more = 0; more <= 1; more++) {
+		struct rules_source sources[] = {
+			{ "one", text, RULES_SIZE_MAX - 10 },
+			{ "two", "\n\n\n\n\n\n\n\n\n\n\n", 10 + more },
+		};
+
+		memset(&mistakes, 0, sizeof(mistakes));
+		ck_assert_int_eq(
+		    rules_parse(sources, 2, NULL, &mistakes, &rules),
+		    more == 0 ? 0 : -EINVAL);
+		if (more == 0)
+			rules_free(rules);
+		else
+			ck_assert_str_eq(mistakes.list[0].file, "two");
+		mistakes_free(&mistakes);
+	}
+	free(text);
 }
 END_TEST
 
@@ -154,6 +192,7 @@ rules_limits_suite(void)
 	TCase *tests = tcase_create("rules_limits");
 
 	tcase_add_loop_test(tests, stops_at_its_limits, 0, N(limits));
+	tcase_add_test(tests, reads_a_mebibyte_and_no_more);
 	tcase_add_test(tests, takes_a_thousand_services);
 	tcase_add_test(tests, counts_mistakes_beyond_its_list);
 	tcase_add_test(tests, breaks_long_conditions);

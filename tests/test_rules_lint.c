@@ -77,6 +77,7 @@ static const struct {
 	{ "payload = !00", "payload = 01", UNREACHABLE },
 	{ "payload = !00", "payload = 1:01", NOTHING },
 	{ "from = 10.0.0.0/8", "from = 10.1.0.0/16", UNREACHABLE },
+	{ "from = 10.0.0.0/8", "from = 10.0.0.0/8", UNREACHABLE },
 	{ "from = 10.0.0.0/9", "from = 10.128.0.0/9", NOTHING },
 	{ "from = 10.1.0.0/16", "from = 10.0.0.0/8", NOTHING },
 	{ "from = ::/0", "from = 10.0.0.0/8", NOTHING },
