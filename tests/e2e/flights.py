@@ -18,6 +18,7 @@ backends = {name: Backend(name) for name in ("name", "noname", "ssh", "any")}
 
 usher = Usher("""
     inspect-timeout = 1500ms
+    max-per-source = 1000
     [name]
     server-name = *
     backend = {name.address}
