@@ -6,7 +6,7 @@
 
 enum { VECTORS_MAX = 1000, FIELDS = 6 };
 
-static void
+static _Noreturn void
 fail(const char *what)
 {
 	perror(what);
