@@ -13,4 +13,4 @@ if [ "$version" -ne 14 ]; then
 	exit 77
 fi
 "$CLANG_FORMAT" --dry-run --Werror \
-	src/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/*/*.[ch]
+	src/*.[ch] tests/*.[ch] tests/*/*.[ch] contrib/*/*.[ch]
