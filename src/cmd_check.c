@@ -1,5 +1,4 @@
 /* cmd_check.c - usher check: find every mistake in the rules. */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "cmd.h"
@@ -8,18 +7,12 @@
 int
 cmd_check(int argc, char **argv)
 {
-	static const struct option none[] = { { NULL, 0, NULL, 0 } };
-	const char *file = NULL;
+	const char *file;
 	struct rules *rules;
-	int c, r;
+	int r = cmd_config(argc, argv, &file);
 
-	while ((c = getopt_long(argc, argv, "c:", none, NULL)) != -1) {
-		if (c != 'c')
-			return cmd_usage(argv);
-		file = optarg;
-	}
-	if (optind < argc)
-		return cmd_usage(argv);
+	if (r != EXIT_DONE)
+		return r;
 	r = rules_load(file, RULES_LOOK, &rules);
 	if (r < 0)
 		return EXIT_FAILED;

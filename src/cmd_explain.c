@@ -49,6 +49,7 @@ parse_address(const char *option, const char *value, struct addr *ret)
 	    "[2001:db8::1]:443");
 }
 
+/* Returns EXIT_DONE or EXIT_USAGE. */
 static int
 parse_options(int argc, char **argv, struct options *o)
 {
@@ -88,15 +89,17 @@ parse_options(int argc, char **argv, struct options *o)
 			o->json = true;
 			break;
 		default:
-			return -1;
+			return cmd_usage(argv);
 		}
 	}
 	if (optind < argc)
 		o->bytes = argv[optind++];
-	return r < 0 || optind < argc ||
-		(o->listen != NULL && o->bytes != NULL) ?
-	    -1 :
-	    0;
+	if (o->listen != NULL && o->bytes != NULL)
+		return cmd_unexpected(
+		    argv, o->bytes, ", --listen says where bytes come from");
+	if (optind < argc)
+		return cmd_unexpected(argv, argv[optind], "");
+	return r < 0 ? cmd_usage(argv) : EXIT_DONE;
 }
 
 static int
@@ -223,10 +226,10 @@ cmd_explain(int argc, char **argv)
 		.local = &o.local,
 	};
 	struct rules *rules;
-	int r = EXIT_DONE;
+	int r = parse_options(argc, argv, &o);
 
-	if (parse_options(argc, argv, &o) < 0)
-		return cmd_usage(argv);
+	if (r != EXIT_DONE)
+		return r;
 	facts.socket = o.socket;
 	if (rules_load(o.config, RULES_QUIET, &rules) < 0)
 		return EXIT_FAILED;

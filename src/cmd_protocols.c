@@ -8,7 +8,7 @@ int
 cmd_protocols(int argc, char **argv)
 {
 	if (argc > 1)
-		return cmd_usage(argv);
+		return cmd_unexpected(argv, argv[1], "");
 	for (size_t i = 0; i < protocols_count; i++)
 		printf("%-12s %s\n", protocols[i].name, protocols[i].summary);
 	printf("%-12s %s\n", "silent", "nothing came in silence-timeout");

@@ -31,7 +31,7 @@
 
 struct serve {
 	const char *config; /* -c; NULL: the default place */
-	const char *listen[LISTENERS_MAX]; /* --listen */
+	struct addr listen[LISTENERS_MAX]; /* --listen */
 	size_t n_listen;
 	struct rules *rules;
 	int sockets[LISTENERS_MAX];
@@ -41,6 +41,35 @@ struct serve {
 	char drop[32], chroot[PROGRAMS_PATH_MAX];
 };
 
+static bool
+has_room(size_t n)
+{
+	if (n < LISTENERS_MAX)
+		return true;
+	fprintf(
+	    stderr, "usher: cannot take more than %d sockets\n", LISTENERS_MAX);
+	return false;
+}
+
+static int
+parse_listen(struct serve *s, const char *text)
+{
+	struct addr *addr = &s->listen[s->n_listen];
+
+	if (!has_room(s->n_listen))
+		return -1;
+	if (addr_parse(text, strlen(text), true, addr) < 0) {
+		fprintf(stderr,
+		    "usher: --listen %s: expected ADDR:PORT, such as "
+		    "0.0.0.0:443 or [::]:443\n",
+		    text);
+		return -1;
+	}
+	s->n_listen++;
+	return 0;
+}
+
+/* Returns EXIT_DONE or EXIT_USAGE. */
 static int
 parse_options(int argc, char **argv, struct serve *s)
 {
@@ -52,15 +81,15 @@ parse_options(int argc, char **argv, struct serve *s)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-		if (option == 'c') {
+		if (option == 'c')
 			s->config = optarg;
-		} else if (option == 'l' && s->n_listen < LISTENERS_MAX) {
-			s->listen[s->n_listen++] = optarg;
-		} else {
-			return -1;
-		}
+		else if (option != 'l' || parse_listen(s, optarg) < 0)
+			return cmd_usage(argv);
 	}
-	return optind == argc ? 0 : -1;
+	if (optind < argc)
+		return cmd_unexpected(
+		    argv, argv[optind], ", a file is named by -c FILE");
+	return EXIT_DONE;
 }
 
 static int
@@ -81,16 +110,6 @@ add_socket(struct serve *s, int socket, const char *name)
 	s->sockets[s->n] = aside;
 	s->names[s->n++] = copy;
 	return 0;
-}
-
-static bool
-has_room(const struct serve *s)
-{
-	if (s->n < LISTENERS_MAX)
-		return true;
-	fprintf(
-	    stderr, "usher: cannot take more than %d sockets\n", LISTENERS_MAX);
-	return false;
 }
 
 /* Those that systemd, or whoever speaks its protocol, has for us. */
@@ -115,7 +134,7 @@ take_passed(struct serve *s)
 			    socket, names[i]);
 			return -1;
 		}
-		if (!has_room(s) || fd_set_nonblock(socket, 1) < 0 ||
+		if (!has_room(s->n) || fd_set_nonblock(socket, 1) < 0 ||
 		    add_socket(s, socket, names[i]) < 0)
 			return -1;
 		free(names[i]);
@@ -135,7 +154,7 @@ bind_to(struct serve *s, const struct addr *addr)
 	int socket_fd = socket(
 	    addr->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (!has_room(s))
+	if (!has_room(s->n))
 		return -1;
 	addr_write(&text, addr);
 	if (socket_fd < 0 ||
@@ -163,20 +182,10 @@ static int
 bind_listed(struct serve *s)
 {
 	const struct settings *settings = &s->rules->settings;
-	struct addr addr;
 
-	for (size_t i = 0; i < s->n_listen; i++) {
-		if (addr_parse(
-			s->listen[i], strlen(s->listen[i]), true, &addr) < 0) {
-			fprintf(stderr,
-			    "usher: --listen %s: expected "
-			    "ADDR:PORT, such as 0.0.0.0:443 or [::]:443\n",
-			    s->listen[i]);
+	for (size_t i = 0; i < s->n_listen; i++)
+		if (bind_to(s, &s->listen[i]) < 0)
 			return -1;
-		}
-		if (bind_to(s, &addr) < 0)
-			return -1;
-	}
 	for (size_t i = 0; s->n_listen == 0 && i < settings->n_listen; i++)
 		if (bind_to(s, &settings->listen[i]) < 0)
 			return -1;
@@ -355,8 +364,9 @@ cmd_serve(int argc, char **argv)
 	char relay[PROGRAMS_PATH_MAX];
 	int r, rules, relay_fd;
 
-	if (parse_options(argc, argv, s) < 0)
-		return cmd_usage(argv);
+	r = parse_options(argc, argv, s);
+	if (r != EXIT_DONE)
+		return r;
 	r = rules_load(s->config, 0, &s->rules);
 	if (r < 0)
 		return EXIT_FAILED;

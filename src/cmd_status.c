@@ -45,7 +45,8 @@ static const char *
 reason(int error)
 {
 	if (error == ENOENT)
-		return "no scoreboard: usherd is not running there";
+		return "no scoreboard: usherd does not run there, or may not "
+		       "write there";
 	if (error == EPROTO)
 		return "no scoreboard of this version of usher";
 	return strerror(error);
@@ -104,11 +105,14 @@ cmd_status(int argc, char **argv)
 			write = status_write_prometheus;
 		else if (option == 'd')
 			directory = optarg;
-		else
+		else if (option == '?')
 			return cmd_usage(argv);
+		else
+			return cmd_unexpected(argv, argv[optind - 1],
+			    ", one form of the output at a time");
 	}
 	if (optind < argc)
-		return cmd_usage(argv);
+		return cmd_unexpected(argv, argv[optind], "");
 	if (!find_path(directory, path, sizeof(path)))
 		return complain(directory ? directory : "RUNTIME_DIRECTORY",
 		    strerror(ENAMETOOLONG));

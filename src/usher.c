@@ -2,12 +2,11 @@
  * usher.c - the program that people and units call: finds the verb and runs
  * it.  Everything shown here comes from the rows of one table.
  */
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
+#include "suggest.h"
 
 struct verb {
 	const char *name;
@@ -23,13 +22,15 @@ static const struct verb verbs[] = {
 	{ "dump", cmd_dump, "[-c FILE]", "print the rules in normal form" },
 	{ "explain", cmd_explain,
 	    "[-c FILE] [--from ADDR] [--local ADDR:PORT] [--socket NAME]\n"
-	    "              [--json] [BYTES-FILE|-]",
+	    "       [--json] [--save FILE] [--listen ADDR:PORT | BYTES-FILE | -]",
 	    "say where a client's first bytes lead" },
-	{ "status", cmd_status, "[-d DIRECTORY] [--json|--prometheus]",
+	{ "status", cmd_status, "[-d DIRECTORY] [--json | --prometheus]",
 	    "list connections and totals" },
 	{ "protocols", cmd_protocols, "", "list what can be recognised" },
 };
 
+#define USHER "usher " /* before a verb */
+#define VERB_MAX 16 /* bytes of its name */
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static const struct verb *
@@ -61,8 +62,34 @@ print_usage(FILE *out, const struct verb *verb)
 int
 cmd_usage(char **argv)
 {
-	print_usage(stderr, find(argv[0]));
+	print_usage(stderr, find(argv[0] + strlen(USHER)));
 	return EXIT_USAGE;
+}
+
+static int
+refuse_verb(const char *name)
+{
+	struct suggestion best = { NULL, 0 };
+
+	for (size_t i = 0; i < VERBS; i++)
+		suggest_offer(&best, name, strlen(name), verbs[i].name);
+	fprintf(stderr, "usher: unknown verb \"%s\"", name);
+	if (suggest_likely(&best, strlen(name)))
+		fprintf(stderr, ", did you mean \"%s\"?", best.name);
+	fputc('\n', stderr);
+	print_help(stderr);
+	return EXIT_USAGE;
+}
+
+/* The verb as argv[0] in full: getopt_long() puts it before its messages. */
+static int
+run(const struct verb *verb, int argc, char **argv)
+{
+	char name[sizeof(USHER) + VERB_MAX];
+
+	(void)snprintf(name, sizeof(name), USHER "%s", verb->name);
+	argv[0] = name;
+	return verb->run(argc, argv);
 }
 
 /* --help and --version, of usher or of a verb. */
@@ -99,12 +126,9 @@ main(int argc, char **argv)
 	if (is_about(argv[1]))
 		return print_about(NULL, argv[1]);
 	verb = find(argv[1]);
-	if (verb == NULL) {
-		fprintf(stderr, "usher: unknown verb \"%s\"\n", argv[1]);
-		print_help(stderr);
-		return EXIT_USAGE;
-	}
+	if (verb == NULL)
+		return refuse_verb(argv[1]);
 	if (argc == 3 && is_about(argv[2]))
 		return print_about(verb, argv[2]);
-	return verb->run(argc - 1, argv + 1);
+	return run(verb, argc - 1, argv + 1);
 }
