@@ -23,7 +23,10 @@ struct reason {
 void explain_service(const struct service *service, const struct facts *facts,
     struct reason *ret);
 
-/* The reason as a phrase: "protocol: not ssh, byte 0 is 0x16". */
+/*
+ * The reason as a phrase, "protocol: does not fit, decided by byte 0 (0x16)".
+ * Looks into facts, as facts_hello() does.
+ */
 void explain_reason(
     const struct reason *reason, struct facts *facts, struct line *text);
 

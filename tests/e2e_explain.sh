@@ -66,6 +66,11 @@ says_why()
 	    grep -qE "^ +ssh +no +protocol: .*byte 0 \(0x47 'G'\)" "$tmp/out"
 }
 
+counts_bytes()
+{
+	explain /dev/null | grep -q '^now: wait for more (at least 1 byte)$'
+}
+
 # One real client, whose bytes are kept.
 waits_for_a_client()
 {
@@ -114,6 +119,7 @@ check "the client's address counts" bytes_tell 'GET / HTTP/1.1\r\n' \
 check "the address reached counts" bytes_tell 'zz' "d['service'] == 'admin'" \
     --local 127.0.0.1:8022
 check "the reason names the key and the byte" says_why
+check "one byte is one byte" counts_bytes
 check "one real client is waited for, and its bytes kept" waits_for_a_client
 check "a file that is not there: a message, status 1" fails_with 1 "$tmp/none"
 check "a wrong address: a message, status 2" fails_with 2 --from nonsense

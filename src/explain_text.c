@@ -1,0 +1,151 @@
+/*
+ * explain_text.c - the explanation for people.
+ */
+#include <string.h>
+
+#include "explain.h"
+#include "explain_inner.h"
+#include "http.h"
+#include "json.h"
+
+static void
+print_bytes(FILE *out, const struct facts *facts)
+{
+	enum { SHOWN = 48, ROW = 16 };
+	size_t n = facts->n < SHOWN ? facts->n : SHOWN;
+
+	for (size_t row = 0; row < n; row += ROW) {
+		fprintf(out, "  %04zx ", row);
+		for (size_t i = row; i < row + ROW; i++)
+			if (i < n)
+				fprintf(out, " %02x", facts->bytes[i]);
+			else
+				fputs("   ", out);
+		fputs("  ", out);
+		for (size_t i = row; i < row + ROW && i < n; i++) {
+			uint8_t byte = facts->bytes[i];
+
+			putc(byte >= 0x20 && byte < 0x7f ? byte : '.', out);
+		}
+		putc('\n', out);
+	}
+	if (facts->n > n)
+		fprintf(out, "  ... and %zu more\n", facts->n - n);
+}
+
+static void
+print_hello(FILE *out, struct facts *facts)
+{
+	const struct tls_hello *hello = facts_hello(facts);
+	struct tls_alpn_name name;
+	struct tls_alpn at;
+
+	if (hello == NULL)
+		return;
+	fprintf(out, "server name  %s\n",
+	    hello->has_name ? hello->name : "none that can be used");
+	if (hello->version >= 0x0301)
+		fprintf(out, "tls version  1.%u at most\n",
+		    hello->version - 0x0301u);
+	else
+		fputs("tls version  SSL 3.0 at most\n", out);
+	if (hello->n_alpn == 0)
+		return;
+	fputs("alpn        ", out);
+	for (at = hello->alpn;
+	     tls_alpn_next(facts->bytes, facts->n, &at, &name);) {
+		char buffer[4 * TLS_ALPN_MAX + 3];
+		struct line text = LINE(buffer);
+
+		line_value(&text, name.text, name.len);
+		fprintf(out, " %s", buffer);
+	}
+	putc('\n', out);
+}
+
+static void
+print_http(FILE *out, struct facts *facts)
+{
+	struct span span;
+
+	if (http_find_host(facts->bytes, facts->n, &span).verdict ==
+	    ANSWER_YES) {
+		fputs("http host    ", out);
+		json_string(out, facts->bytes + span.at, span.len);
+		putc('\n', out);
+	}
+	if (http_find_path(facts->bytes, facts->n, &span).verdict ==
+	    ANSWER_YES) {
+		fputs("http path    ", out);
+		json_string(out, facts->bytes + span.at, span.len);
+		putc('\n', out);
+	}
+}
+
+static void
+print_services(FILE *out, const struct rules *rules, struct facts *facts)
+{
+	int width = 0;
+
+	for (size_t i = 0; i < rules->n_services; i++) {
+		int n = (int)strlen(rules->services[i].name);
+
+		width = n > width ? n : width;
+	}
+	for (size_t i = 0; i < rules->n_services; i++) {
+		char buffer[1024];
+		struct line text = LINE(buffer);
+		struct reason reason;
+
+		explain_service(&rules->services[i], facts, &reason);
+		explain_reason(&reason, facts, &text);
+		fprintf(out, "  %-*s  %-4s  %s\n", width,
+		    rules->services[i].name,
+		    explain_verdict(reason.answer.verdict), buffer);
+	}
+}
+
+static void
+print_decision(FILE *out, const struct decision *d, bool at_timeout)
+{
+	char buffer[4096];
+	struct line text = LINE(buffer);
+
+	fputs(at_timeout ? "at the timeout: " : "now: ", out);
+	switch (d->kind) {
+	case DECIDED_SERVICE:
+		explain_target(d->service, &text);
+		fprintf(out, "%s, %s%s\n", d->service->name,
+		    explain_is_reject(d->service) ? "reject = " : "", buffer);
+		break;
+	case DECIDED_NONE:
+		fputs("closed, for no rule fits\n", out);
+		break;
+	case UNDECIDED:
+		fprintf(out, "wait for more (at least %zu byte%s)\n", d->need,
+		    d->need == 1 ? "" : "s");
+		break;
+	}
+}
+
+void
+explain_print(FILE *out, const struct rules *rules, const struct facts *given)
+{
+	struct facts facts = *given;
+	struct decision now = explain_decide(rules, given, false);
+	struct decision end = explain_decide(rules, given, true);
+	const char *protocol = explain_protocol(&facts);
+
+	facts_update(&facts);
+	fprintf(out, "first bytes  %zu\n", facts.n);
+	print_bytes(out, &facts);
+	fprintf(out, "protocol     %s\n",
+	    protocol == NULL ? "none that is known" : protocol);
+	print_hello(out, &facts);
+	print_http(out, &facts);
+	fputs("services, in order:\n", out);
+	print_services(out, rules, &facts);
+	print_decision(out, &now, false);
+	if (now.kind == UNDECIDED)
+		print_decision(out, &end, true);
+}
