@@ -206,8 +206,8 @@ section_assign(struct parser *parser, const struct key *key, const char *at,
 		return r;
 	*place = parser_place(parser, at);
 	if (value.at == value.end)
-		return COMPLAIN(
-		    parser, value.at, "\"", key->name, "\" has no value");
+		return COMPLAIN(parser, value.at, "\"", key->name,
+		    "\" has no value (", key->help, ")");
 	if (key->role == KEY_CONDITION)
 		return read_condition(parser, key, value);
 	r = value_reader(key->type)(parser, key, value, field_of(parser, key));
