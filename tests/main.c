@@ -2,6 +2,7 @@
  * main.c - runs all unit tests, or those of the suite named by CK_RUN_SUITE.
  */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #define SUITE(name) Suite *name##_suite(void);
@@ -14,12 +15,25 @@ static Suite *(*const suites[])(void) = {
 #undef SUITE
 };
 
+/* Seconds for a test that names none: machines may be slow and busy. */
+#define PATIENCE "60"
+
+/* What nohup or a shell in the background ignores is no test's business. */
+static void
+forget_ignored_signals(void)
+{
+	for (int number = 1; number < SIGRTMIN; number++)
+		(void)signal(number, SIG_DFL);
+}
+
 int
 main(void)
 {
 	SRunner *runner = srunner_create(NULL);
 	int failed;
 
+	forget_ignored_signals();
+	(void)setenv("CK_DEFAULT_TIMEOUT", PATIENCE, 0);
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
 		srunner_add_suite(runner, suites[i]());
 	srunner_run_all(runner, CK_ENV);
