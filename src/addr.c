@@ -1,5 +1,5 @@
 /*
- * addr.c - socket addresses and networks as text, and text as them.
+ * addr.c - socket addresses as text, and text as them.
  *
  * inet_ntop() is not used: in a static program it would bring printf along.
  */
@@ -17,9 +17,8 @@
 static const uint8_t
     mapped_prefix[V4_MAPPED_BITS / 8] = { [10] = 0xff, [11] = 0xff };
 
-/* Decimal digits only, no leading zero, at most max.  Returns 0 or -EINVAL. */
-static int
-parse_number(const char *text, size_t n, uint32_t max, uint32_t *ret)
+int
+addr_parse_number(const char *text, size_t n, uint32_t max, uint32_t *ret)
 {
 	uint64_t value = 0;
 
@@ -70,7 +69,7 @@ parse_v6(const char *text, size_t n, struct addr *ret)
 	if (len == 0 || len >= sizeof(copy) || memchr(text, '\0', len))
 		return -EINVAL;
 	if (percent != NULL &&
-	    parse_number(percent + 1, n - len - 1, UINT32_MAX, &scope) < 0)
+	    addr_parse_number(percent + 1, n - len - 1, UINT32_MAX, &scope) < 0)
 		return -EINVAL;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
@@ -142,7 +141,7 @@ addr_parse(const char *text, size_t n, bool zero_port, struct addr *ret)
 		colon--;
 	if (colon == 0)
 		return -EINVAL;
-	if (parse_number(text + colon, n - colon, UINT16_MAX, &port) < 0 ||
+	if (addr_parse_number(text + colon, n - colon, UINT16_MAX, &port) < 0 ||
 	    (port == 0 && !zero_port))
 		return -EINVAL;
 	colon--;
@@ -349,9 +348,8 @@ addr_equal(const struct addr *a, const struct addr *b)
 	}
 }
 
-/* The 16 bytes of an address, IPv4 in mapped form; false for other kinds. */
-static bool
-address_bytes(const struct addr *addr, uint8_t ret[static V6_BYTES])
+bool
+addr_to_bytes(const struct addr *addr, uint8_t ret[static V6_BYTES])
 {
 	if (addr->len == 0)
 		return false;
@@ -366,72 +364,9 @@ address_bytes(const struct addr *addr, uint8_t ret[static V6_BYTES])
 	return true;
 }
 
-/* The first bits of a and b are the same. */
-static bool
-prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-	unsigned whole = bits / 8, rest = bits % 8;
-
-	if (memcmp(a, b, whole) != 0)
-		return false;
-	return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
-}
-
-/* No bit from bits on is set. */
-static bool
-tail_clear(const uint8_t bytes[static V6_BYTES], unsigned bits)
-{
-	for (unsigned i = bits; i < V6_BYTES * 8; i++)
-		if (bytes[i / 8] & 0x80 >> i % 8)
-			return false;
-	return true;
-}
-
-int
-network_parse(const char *text, size_t n, struct network *ret)
-{
-	const char *slash = n > 0 ? memchr(text, '/', n) : NULL;
-	size_t len = slash == NULL ? n : (size_t)(slash - text);
-	struct network network = { 0 };
-	struct addr host;
-	uint32_t bits, max;
-
-	if (addr_parse_host(text, len, &host) < 0 ||
-	    (host.any.sa_family == AF_INET6 && host.v6.sin6_scope_id != 0))
-		return -EINVAL;
-	max = host.any.sa_family == AF_INET ? V4_BYTES * 8 : V6_BYTES * 8;
-	bits = max;
-	if (slash != NULL && parse_number(slash + 1, n - len - 1, max, &bits))
-		return -EINVAL;
-	bits += V6_BYTES * 8 - max;
-	(void)address_bytes(&host, network.bytes);
-	if (!tail_clear(network.bytes, bits))
-		return -EDOM;
-	network.bits = (uint8_t)bits;
-	network.v4 = bits >= V4_MAPPED_BITS && is_mapped(network.bytes);
-	*ret = network;
-	return 0;
-}
-
 void
-network_write(struct line *line, const struct network *network)
+addr_from_bytes(const uint8_t bytes[static V6_BYTES], struct addr *ret)
 {
-	if (network->v4)
-		write_v4(line, network->bytes + sizeof(mapped_prefix));
-	else
-		write_v6(line, network->bytes);
-	if (network->bits == V6_BYTES * 8)
-		return;
-	line_char(line, '/');
-	line_uint(line, network->bits - (network->v4 ? V4_MAPPED_BITS : 0u));
-}
-
-bool
-network_holds(const struct network *network, const struct addr *addr)
-{
-	uint8_t bytes[V6_BYTES];
-
-	/* ::/0 is every IPv6 client, not every client. */
-	return address_bytes(addr, bytes) && is_mapped(bytes) == network->v4 &&
-	    prefix_equal(bytes, network->bytes, network->bits);
+	set_v6(ret, bytes, 0, 0);
+	addr_unmap(ret);
 }

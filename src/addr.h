@@ -1,5 +1,5 @@
 /*
- * addr.h - socket addresses and networks as text, and text as them.
+ * addr.h - socket addresses as text, and text as them.
  *
  * Numeric only: names are resolved elsewhere, once, before anything here.
  */
@@ -57,21 +57,17 @@ void addr_unmap(struct addr *addr);
 /* Equal family, address and port (or path); mapped and plain IPv4 are equal. */
 bool addr_equal(const struct addr *a, const struct addr *b);
 
-/* Address bits of a network: IPv4 in mapped form, so bits is 0..128. */
-struct network {
-	uint8_t bytes[16];
-	uint8_t bits;
-	bool v4;
-};
+/*
+ * The 16 bytes of an IP address, IPv4 in mapped form, and an address without a
+ * port of such bytes.  Returns false for addresses of other kinds.
+ */
+bool addr_to_bytes(const struct addr *addr, uint8_t ret[static 16]);
+void addr_from_bytes(const uint8_t bytes[static 16], struct addr *ret);
 
 /*
- * Parses 192.0.2.0/24, 2001:db8::/32 or a single address.  Returns 0,
- * -EINVAL, or -EDOM when address bits beyond the prefix are set.
+ * The number that n bytes of decimal digits are, without leading zeros and at
+ * most max.  Returns 0 or -EINVAL.
  */
-int network_parse(const char *text, size_t n, struct network *ret);
-void network_write(struct line *line, const struct network *network);
-
-/* Whether addr, of any family, is inside; never for unix sockets. */
-bool network_holds(const struct network *network, const struct addr *addr);
+int addr_parse_number(const char *text, size_t n, uint32_t max, uint32_t *ret);
 
 #endif

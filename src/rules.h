@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 #include "addr.h"
+#include "network.h"
 #include "protocol.h"
 
 #define RULES_SIZE_MAX (1024 * 1024) /* bytes of text in all files */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "network.h"
 
 static const char *const same_again[] = {
 	"127.0.0.1:22",
