@@ -323,7 +323,9 @@ take_header(
 		left -= (size_t)n;
 	}
 	peek_end(peek);
+	/* Its FIN counts anew: nothing before it is nobody, not silence. */
 	peek->n = 0;
+	peek->eof = false;
 	if (!header->known)
 		return END_NONE;
 	s->from = header->source;

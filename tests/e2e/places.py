@@ -3,6 +3,7 @@ several backends, PROXY headers, programs, and sockets handed over."""
 
 import array
 import os
+import signal
 import socket
 import struct
 import sys
@@ -36,6 +37,15 @@ def has_ipv6():
         return True
     except OSError:
         return False
+
+
+def state(pid):
+    """The letter that ps shows, or None."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
 
 
 # -- addresses ------------------------------------------------------------------
@@ -273,6 +283,29 @@ def _():
         client.rest()
     expect(wait_for(lambda: sink.ends[index:]), "no end at the backend")
     same(sink.received[index], line + b"x", "in pieces")
+    usher.stop()
+
+
+@check("accept-proxy: a header and nothing more is a client that has left")
+def _():
+    usher = served_by("backend = " + backend.address,
+                      "accept-proxy = 127.0.0.1")
+    line = b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n"
+    before = backend.accepted
+    acceptor = wait_for(usher.descendants)
+    for count, at in enumerate((0, 9, len(line) - 1)):
+        with usher.connect() as client:
+            child = wait_for(lambda: usher.descendants() - acceptor).pop()
+            client.send(line[:at])
+            expect(wait_for(lambda: state(child) == "S"), "it never waits")
+            # What comes next, and the FIN, is to be seen in one look.
+            os.kill(child, signal.SIGSTOP)
+            expect(wait_for(lambda: state(child) == "T"), "it never stops")
+            client.send(line[at:]).finish()
+            os.kill(child, signal.SIGCONT)
+            same(client.rest(), b"", "answered after %d" % at)
+        usher.await_line("end=gone", count + 1)
+    same(backend.accepted, before, "connections of the backend")
     usher.stop()
 
 
