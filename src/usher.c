@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "fd.h"
 #include "suggest.h"
 
 struct verb {
@@ -119,6 +120,9 @@ main(int argc, char **argv)
 {
 	const struct verb *verb;
 
+	/* Or a socket could land there, and messages be sent to a client. */
+	if (fd_sanitise_standard() < 0)
+		return EXIT_FAILED;
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

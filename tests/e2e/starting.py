@@ -1,0 +1,122 @@
+"""Started by careless programs: descriptors closed or left open, sockets of
+the wrong kind, an environment that means somebody else."""
+
+import os
+import socket
+import subprocess
+import sys
+
+from wire import (HOST, PATIENCE, Backend, Client, Usher, check, expect,
+                  passed_socket, program, run_checks, same, tmp, wait_for)
+
+backend = Backend("any")
+RULES = """
+    [any]
+    protocol = any silent
+    backend = %s
+    """ % backend.address
+rules_file = tmp + "/plain.conf"
+with open(rules_file, "w") as out:
+    out.write("log-target = stderr\n[any]\nprotocol = any silent\n"
+              "backend = %s\n" % backend.address)
+
+
+def serves(usher, port=None):
+    with usher.connect(port) as client:
+        same(client.send(b"x").line(), "any", "reached")
+
+
+def through(words):
+    """A shell that says these words before it becomes the program."""
+    return ["bash", "-c", words + '; exec "$@"', "-"]
+
+
+def port_of(pid):
+    """The port that a process listens to: for one that cannot say so."""
+    sockets = set()
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            sockets.add(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+        except OSError:
+            pass
+    with open("/proc/net/tcp") as table:
+        for row in list(table)[1:]:
+            fields = row.split()
+            if fields[3] == "0A" and "socket:[%s]" % fields[9] in sockets:
+                return int(fields[1].rpartition(":")[2], 16)
+    return None
+
+
+def serves_unheard(words):
+    """usher started like this serves a socket of its own."""
+    process = subprocess.Popen(
+        [*through(words), program("usher"), "serve", "-c", rules_file,
+         "--listen", HOST + ":0"],
+        start_new_session=True, env=dict(os.environ, RUNTIME_DIRECTORY=tmp))
+    try:
+        port = wait_for(lambda: process.poll() is not None or
+                        port_of(process.pid))
+        same(process.poll(), None, "exit status")
+        expect(port, "it listens to nothing")
+        with Client(port) as client:
+            same(client.send(b"x").line(), "any", "reached")
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def inetd(stdin, words=":"):
+    """usherd --inetd, as a super-server would start it; when it has ended."""
+    return subprocess.run(
+        [*through(words), program("usherd"), "--inetd", rules_file],
+        stdin=stdin, capture_output=True, text=True, timeout=PATIENCE)
+
+
+def inetd_serves(words):
+    """A client's words are answered when usherd is started like this."""
+    name, listener = passed_socket("")
+    with Client(listener.getsockname()[1]) as client:
+        accepted, _ = listener.accept()
+        client.send(b"x").finish()
+        done = inetd(accepted, words)
+        accepted.close()
+        listener.close()
+        same(done.returncode, 0, "exit status")
+        same(client.rest(), b"any\nx", "answer")
+
+
+@check("usher serve without standard descriptors serves")
+def _():
+    for closed in ("2>&-", "<&- >&- 2>&-"):
+        sockets = [passed_socket("web")]
+        usher = Usher(RULES, sockets=sockets,
+                      through=through("exec " + closed))
+        serves(usher)
+        usher.stop()
+    # Who binds for itself could get the numbers of what is missing.
+    for closed in ("2>&-", "<&- >&- 2>&-"):
+        serves_unheard("exec " + closed)
+
+
+@check("passed sockets that are none, or somebody else's")
+def _():
+    def ends(words, status, text):
+        done = subprocess.run(
+            [*through(words), program("usher"), "serve", "-c", rules_file],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=PATIENCE)
+        same(done.returncode, status, "exit status after %s" % words)
+        expect(text in done.stderr, done.stderr)
+
+    mine = "export LISTEN_PID=$$ LISTEN_FDS="
+    for number in ("x", "-1", "99999999999", "2147483647", "1x"):
+        ends(mine + number, 1, "bad LISTEN_FDS")
+    ends(mine + "1; exec 3<&-", 1, "bad LISTEN_FDS")
+    ends(mine + "1; exec 3</dev/null", 1, "not a listening stream socket")
+    ends(mine + "1 LISTEN_FDNAMES=a:b; exec 3</dev/null", 1, "bad LISTEN_FDS")
+    ends("export LISTEN_PID=1 LISTEN_FDS=1; exec 3</dev/null", 2,
+         "there is no socket to serve")
+
+
+if __name__ == "__main__":
+    sys.exit(run_checks(*sys.argv[1:]))
