@@ -164,6 +164,44 @@ serve_connection(struct rules *rules, struct scoreboard *board, int relay_exe)
 	session_run(&session);
 }
 
+/* Finds out whether standard input is a socket of ours, and of which kind. */
+static int
+look_at_standard(int *ret_listening)
+{
+	socklen_t len = sizeof(int);
+	int type = 0;
+
+	if (getsockopt(0, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	    type != SOCK_STREAM) {
+		log_event(LOG_ERR,
+		    "standard input is no stream socket: --inetd is "
+		    "for systemd (Accept=yes), inetd, xinetd, tcpserver");
+		return -EINVAL;
+	}
+	(void)getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, ret_listening, &len);
+	return 0;
+}
+
+/*
+ * Moves the socket to LISTENERS_FD.  What else the super-server has left open
+ * is nothing to us, and may be in the way.
+ */
+static int
+take_standard(void)
+{
+	int at, r = 0;
+
+	(void)fd_close_from(STDERR_FILENO + 1);
+	at = fcntl(0, F_DUPFD_CLOEXEC, LISTENERS_FD);
+	if (at != LISTENERS_FD)
+		r = at < 0 ? -errno : -EBUSY;
+	free_standard();
+	log_open("usherd", TARGET_AUTO);
+	if (r < 0)
+		log_errno(LOG_ERR, "cannot keep the socket", -r);
+	return r;
+}
+
 int
 inetd_run(char *file)
 {
@@ -172,18 +210,11 @@ inetd_run(char *file)
 	struct rules *rules;
 	int listening = 0, relay_exe, r;
 	int32_t owner;
-	socklen_t len = sizeof(listening);
 
-	if (getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0) {
-		log_event(LOG_ERR,
-		    "standard input is no socket: --inetd is "
-		    "for systemd (Accept=yes), inetd, xinetd, tcpserver");
+	if (look_at_standard(&listening) < 0)
 		return USAGE;
-	}
-	if (fcntl(0, F_DUPFD_CLOEXEC, LISTENERS_FD) != LISTENERS_FD)
+	if (take_standard() < 0)
 		return FAILED;
-	free_standard();
-	log_open("usherd", TARGET_AUTO);
 	programs_beside("usher", path);
 	if (read_rules(file, path, &rules) < 0)
 		return FAILED;

@@ -98,6 +98,37 @@ def _():
         serves_unheard("exec " + closed)
 
 
+@check("--inetd does not mind what its super-server has left open")
+def _():
+    inetd_serves(":")
+    inetd_serves("for fd in {3..20}; do eval \"exec $fd</dev/null\"; done")
+    inetd_serves("exec 8<&0 9<&0")
+    inetd_serves("exec 1>&- 2>&-")
+    inetd_serves("exec 1>&0 2>&0")
+
+
+@check("--inetd refuses what is no stream socket, and says so")
+def _():
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind((HOST, 0))
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with open("/dev/null") as null:
+        for stdin in (datagrams, one, other, null):
+            done = inetd(stdin)
+            same(done.returncode, 2, "exit status")
+            expect("is no stream socket" in done.stderr, done.stderr)
+    done = inetd(subprocess.DEVNULL, "exec <&-")
+    same(done.returncode, 2, "exit status")
+
+
+@check("--inetd without descriptors to spare says so")
+def _():
+    one, other = socket.socketpair()
+    done = inetd(one, "ulimit -n 8")
+    same(done.returncode, 1, "exit status")
+    expect("cannot keep the socket: " in done.stderr, done.stderr)
+
+
 @check("passed sockets that are none, or somebody else's")
 def _():
     def ends(words, status, text):
