@@ -19,6 +19,7 @@
 #include "log.h"
 #include "notify.h"
 #include "process.h"
+#include "programs.h"
 #include "reload.h"
 #include "signals.h"
 
@@ -130,14 +131,20 @@ parse_arguments(int argc, char **argv, struct arguments *args)
 static int
 open_board(struct scoreboard *board)
 {
-	const char *directory = getenv("RUNTIME_DIRECTORY");
+	static char path[PROGRAMS_PATH_MAX];
+	const char *given = getenv("RUNTIME_DIRECTORY");
+	const char *directory = RUNTIME_DIRECTORY;
+	struct line first = LINE(path);
 	char buffer[256];
 	struct line text = LINE(buffer);
 	int32_t owner = 0;
 	int r;
 
-	if (directory == NULL || directory[0] != '/')
-		directory = RUNTIME_DIRECTORY;
+	/* systemd may name several, separated by colons: ours is the first. */
+	if (given != NULL && given[0] == '/') {
+		line_bytes(&first, given, strcspn(given, ":"));
+		directory = path;
+	}
 	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
 		directory = NULL;
 	r = scoreboard_open(board, directory, BOARD_FD, &owner);

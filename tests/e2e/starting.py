@@ -149,5 +149,20 @@ def _():
          "there is no socket to serve")
 
 
+@check("of several runtime directories the first is where status looks")
+def _():
+    for name in ("one", "two"):
+        os.mkdir("%s/%s" % (tmp, name))
+        os.chmod("%s/%s" % (tmp, name), 0o1777)
+    both = "RUNTIME_DIRECTORY=%s/one:%s/two" % (tmp, tmp)
+    usher = Usher(RULES, through=["env", both])
+    serves(usher)
+    done = subprocess.run(["env", both, program("usher"), "status"],
+                          capture_output=True, text=True, timeout=PATIENCE)
+    same(done.returncode, 0, "exit status")
+    expect("any" in done.stdout, done.stdout + done.stderr)
+    usher.stop()
+
+
 if __name__ == "__main__":
     sys.exit(run_checks(*sys.argv[1:]))
