@@ -47,6 +47,7 @@ struct acceptor {
 	int64_t paused_until_us, busy_until_us;
 	int64_t complained_us;
 	int complained_of;
+	bool drained[LISTENERS_MAX]; /* all that came before us is accepted */
 	bool holding; /* held has been accepted, and waits for a process */
 	struct session held;
 };
@@ -263,15 +264,22 @@ is_about_the_client(int error)
 static void
 accept_from(struct acceptor *a, const struct listener *listener)
 {
+	const struct settings *settings = &a->generation->rules->settings;
+	bool *drained = &a->drained[listener - a->listeners];
+
 	for (int i = 0; i < ACCEPT_BATCH && !is_full(a) && !a->holding; i++) {
 		struct addr from = { .len = sizeof(struct sockaddr_un) };
 		int client = accept4(listener->fd, &from.any, &from.len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (client >= 0) {
+			/* It came before there was anything to inherit. */
+			if (!*drained)
+				listener_prepare(client, settings);
 			addr_unmap(&from);
 			admit(a, client, listener, &from);
 		} else if (errno == EAGAIN) {
+			*drained = true;
 			return;
 		} else if (!is_about_the_client(errno)) {
 			complain(a, "cannot accept, trying again", errno);

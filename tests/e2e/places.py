@@ -9,7 +9,7 @@ import struct
 import sys
 
 from wire import (Backend, Client, Usher, check, closed_port, expect, hello,
-                  run_checks, same, tmp, wait_for, HOST)
+                  passed_socket, run_checks, same, tmp, wait_for, HOST)
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -368,6 +368,26 @@ def _():
     # 3 is the directory that ls itself has open.
     expect("fds=0 1 2 3 \n" in said, "descriptors:\n" + said)
     expect("LISTEN_FDS" not in said and "NOTIFY_SOCKET" not in said, said)
+    usher.stop()
+
+
+@check("who was waiting before usher came has keepalive and no delay too")
+def _():
+    options = script("options", r"""
+        read -r line
+        exec perl -MSocket=:all -e '
+            print join " ", map { unpack "i", getsockopt STDIN, $$_[0], $$_[1] }
+                [SOL_SOCKET, SO_KEEPALIVE], [IPPROTO_TCP, TCP_KEEPIDLE],
+                [IPPROTO_TCP, TCP_NODELAY]'
+        """)
+    sockets = [passed_socket("web")]
+    port = sockets[0][1].getsockname()[1]
+    early = Client(port)
+    usher = Usher("keepalive = 40s\n[one]\nprotocol = any\nexec = %s\n" %
+                  options, sockets=sockets)
+    for client in (early, usher.connect()):
+        same(client.send(b"x\n").rest(), b"1 40 1", "options")
+        client.close()
     usher.stop()
 
 
