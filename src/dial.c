@@ -46,9 +46,6 @@ dial_keepalive(int socket, int64_t keepalive_ms)
 		r = set_int(socket, IPPROTO_TCP, TCP_KEEPINTVL, interval);
 	if (r == 0)
 		r = set_int(socket, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
-	if (r == 0)
-		r = set_int(socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
-		    (idle + interval * KEEPALIVE_PROBES) * 1000);
 	return r;
 }
 

@@ -27,8 +27,11 @@ int dial(const struct addr *to, const struct dial *how, struct deadline until);
 
 /*
  * Turns keepalive on for a TCP socket, with probes so that a dead peer is
- * noticed about 1.5 times keepalive_ms after its last sign of life, and
- * TCP_USER_TIMEOUT to match.  RULES_OFF turns it off.  0 or -errno.
+ * noticed about 1.5 times keepalive_ms after its last sign of life.
+ * RULES_OFF turns it off.  0 or -errno.
+ *
+ * Not with TCP_USER_TIMEOUT: that also resets a peer that lives and answers
+ * every probe, but does not read for so long.
  */
 int dial_keepalive(int socket, int64_t keepalive_ms);
 

@@ -99,7 +99,6 @@ static const struct row acceptor_rows[] = {
 	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)),
 	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL)),
 	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT)),
-	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_USER_TIMEOUT)),
 	CALL_WHEN(WHEN_BIND, bind),
 	CALL_WHEN_IF(WHEN_BIND, setsockopt, IS(1, IPPROTO_IP),
 	    IS(2, IP_BIND_ADDRESS_NO_PORT)),

@@ -161,6 +161,28 @@ def _():
         backend.behave = Backend.greet_and_echo
 
 
+@check("a client that does not read for longer than keepalive is not dead")
+def _():
+    size = 4 << 20
+
+    def fill(backend, conn, index):
+        backend.read(conn, index)
+        conn.sendall(b"z" * size)
+
+    full = Backend("full", fill)
+    impatient = Usher("keepalive = 1s\n[one]\nprotocol = any\nbackend = %s\n"
+                      % full.address)
+    # The first one only shows that usher is there by now.
+    for number, seconds in enumerate((0, 8)):
+        with impatient.connect(rcvbuf=4096) as client:
+            client.send(b"x")
+            wait_for(lambda: impatient.lines("end=")[number:], seconds)
+            same(len(client.exactly(size)), size, "bytes")
+            same(client.end(), "fin")
+        impatient.await_line("bytes_out=%d .*end=" % size, number + 1)
+    impatient.stop()
+
+
 @check("a slow reader gets all that was sent before the FIN")
 def _():
     def send(backend, conn, index):
