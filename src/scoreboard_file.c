@@ -327,10 +327,12 @@ copy_part(int fd, void *copy, size_t at, size_t n)
 	return 0;
 }
 
-/* Strings in shared memory need not have an end: now they have. */
+/* Shared memory may hold anything: now strings end, and times are past. */
 static void
-bound_strings(const struct scoreboard *copy, uint32_t rows, uint32_t high)
+bound(const struct scoreboard *copy, uint32_t rows, uint32_t high)
 {
+	int64_t now_us = clock_us();
+
 	for (uint32_t i = 0; i < rows; i++)
 		copy->services[i].name[SCOREBOARD_NAME_MAX - 1] = '\0';
 	for (uint32_t i = 0; i < high; i++) {
@@ -340,6 +342,10 @@ bound_strings(const struct scoreboard *copy, uint32_t rows, uint32_t high)
 		slot->backend[sizeof(slot->backend) - 1] = '\0';
 		slot->server_name[sizeof(slot->server_name) - 1] = '\0';
 		slot->alpn[sizeof(slot->alpn) - 1] = '\0';
+		if (slot->start_us < 0 || slot->start_us > now_us)
+			slot->start_us = now_us;
+		if (slot->active_us < 0 || slot->active_us > now_us)
+			atomic_store(&slot->active_us, now_us);
 	}
 }
 
@@ -361,7 +367,7 @@ copy_all(const struct scoreboard *copy, int fd)
 	if (r == 0)
 		r = copy_part(fd, head, SLOTS_AT, SLOT_AT(high) - SLOTS_AT);
 	if (r == 0)
-		bound_strings(copy, rows, high);
+		bound(copy, rows, high);
 	return r;
 }
 

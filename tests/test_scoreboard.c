@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "scoreboard.h"
 
 static struct scoreboard board;
@@ -529,6 +530,28 @@ START_TEST(a_snapshot_is_private_and_its_texts_end)
 }
 END_TEST
 
+static const int64_t strange_times[] = { INT64_MIN, -1, INT64_MAX };
+
+START_TEST(times_in_a_snapshot_are_in_the_past)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	struct connection *slot = scoreboard_take(&board, 10, &client);
+	struct scoreboard copy;
+
+	slot->start_us = strange_times[_i];
+	slot->active_us = strange_times[_i];
+	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), 0);
+	slot = scoreboard_slot(&copy, 0);
+	ck_assert_int_ge(slot->start_us, 0);
+	ck_assert_int_le(slot->start_us, clock_us());
+	ck_assert_int_ge(slot->active_us, 0);
+	ck_assert_int_le(slot->active_us, clock_us());
+	/* Neither here nor there may one be more than can be added to. */
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	scoreboard_close(&copy);
+}
+END_TEST
+
 START_TEST(a_reader_bounds_what_the_head_claims)
 {
 	struct scoreboard copy;
@@ -566,6 +589,7 @@ scoreboard_suite(void)
 	tcase_add_test(memory, mending_while_others_work_changes_nothing);
 	tcase_add_test(memory, mend_tells_of_each_connection_it_frees);
 	tcase_add_test(memory, a_snapshot_is_private_and_its_texts_end);
+	tcase_add_loop_test(memory, times_in_a_snapshot_are_in_the_past, 0, 3);
 	tcase_add_test(memory, a_reader_bounds_what_the_head_claims);
 	suite_add_tcase(suite, memory);
 
