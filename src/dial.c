@@ -135,6 +135,39 @@ attempt(int backend, const struct addr *to, const struct dial *how,
 	}
 }
 
+static bool
+name_of(int (*ask)(int, struct sockaddr *, socklen_t *), int socket,
+    struct addr *ret)
+{
+	ret->len = sizeof(struct sockaddr_un);
+	return ask(socket, &ret->any, &ret->len) == 0;
+}
+
+/*
+ * Where nobody listens on a port that the kernel also hands out, it may hand
+ * it to us, and TCP lets a socket connect to itself: a client would hear its
+ * own echo, and the backend could not have its port back.
+ */
+static bool
+is_connected_to_itself(int backend, const struct addr *to)
+{
+	struct addr local, peer;
+
+	return name_of(getsockname, backend, &local) &&
+	    addr_port(&local) == addr_port(to) &&
+	    name_of(getpeername, backend, &peer) && addr_equal(&local, &peer);
+}
+
+/* With a reset, so that the port is free at once. */
+static int
+disconnect(int backend)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	(void)connect(backend, &nobody, sizeof(nobody));
+	return -ECONNREFUSED;
+}
+
 int
 dial(const struct addr *to, const struct dial *how, struct deadline until)
 {
@@ -148,6 +181,8 @@ dial(const struct addr *to, const struct dial *how, struct deadline until)
 	r = tcp ? bind_source(backend, how) : 0;
 	if (r == 0)
 		r = attempt(backend, to, how, until);
+	if (r == 0 && tcp && is_connected_to_itself(backend, to))
+		r = disconnect(backend);
 	if (r == 0 && tcp)
 		r = set_int(backend, IPPROTO_TCP, TCP_NODELAY, 1);
 	return r < 0 ? r : fd_take(&backend);

@@ -67,6 +67,35 @@ START_TEST(says_when_nobody_listens)
 }
 END_TEST
 
+/* Takes a port that nobody has, of those that connect() prefers: even ones. */
+static void
+find_even_port(void)
+{
+	int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint16_t port = addr_port(&at) & 0xfffe;
+
+	at.v4.sin_port = htons(port);
+	while (bind(probe, &at.any, at.len) < 0) {
+		port = (uint16_t)(port - 2);
+		at.v4.sin_port = htons(port);
+	}
+	close(probe);
+}
+
+/*
+ * The kernel goes through all of its ports in turn, so some time it comes to
+ * the very one that is wanted.
+ */
+START_TEST(never_connects_to_itself)
+{
+	const struct dial how = { .client = -1 };
+
+	find_even_port();
+	for (int i = 0; i < 65536; i++)
+		ck_assert_int_lt(dial(&at, &how, in_ms(5000)), 0);
+}
+END_TEST
+
 /* A backlog that is full and is never emptied answers no SYN. */
 START_TEST(gives_up_at_the_deadline)
 {
@@ -179,8 +208,10 @@ dial_suite(void)
 	TCase *tcase = tcase_create("dial");
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 60); /* one of them makes many calls */
 	tcase_add_test(tcase, connects_without_blocking_and_without_delay);
 	tcase_add_test(tcase, says_when_nobody_listens);
+	tcase_add_test(tcase, never_connects_to_itself);
 	tcase_add_test(tcase, gives_up_at_the_deadline);
 	tcase_add_test(tcase, gives_up_for_a_client_that_reset);
 	tcase_add_test(tcase, binds_to_the_address_it_is_told);
