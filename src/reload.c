@@ -18,6 +18,12 @@
 /* What a program may say before it counts as gone mad; as for the rules. */
 #define OUTPUT_MAX (8 * RULES_SIZE_MAX)
 
+/*
+ * How long usher dump may take, which asks name servers: a reload that never
+ * ended would keep all later ones from beginning.
+ */
+#define DUMP_SECONDS 120
+
 /* A file's content, mapped. */
 struct content {
 	char *text;
@@ -152,6 +158,7 @@ _Noreturn static void
 be_dump(const struct reload *reload, const char *path, char *const argv[])
 {
 	signals_release();
+	(void)alarm(DUMP_SECONDS);
 	if (dup2(reload->out, 1) >= 0 && dup2(reload->err, 2) >= 0)
 		execv(path, argv);
 	log_errno(LOG_ERR, "cannot run usher dump", errno);
