@@ -184,6 +184,8 @@ watch(const struct rules *rules, int client, struct facts *facts)
 		d = match_decide(rules, NULL, facts);
 	} while (d.kind == UNDECIDED && !peek.eof && peek.n < peek.size &&
 	    peek_more(&peek, d.need, until, NULL) > 0);
+	facts->n = peek.n;
+	facts_update(facts);
 }
 
 static int

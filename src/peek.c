@@ -78,8 +78,8 @@ wait_for_more(struct peek *peek, size_t need, struct deadline until,
 	return r > 0 || peek->eof ? 1 : -EAGAIN;
 }
 
-int
-peek_more(struct peek *peek, size_t need, struct deadline until,
+static int
+await(struct peek *peek, size_t need, struct deadline until,
     const volatile sig_atomic_t *stop)
 {
 	int r;
@@ -103,6 +103,19 @@ peek_more(struct peek *peek, size_t need, struct deadline until,
 		if (deadline_passed(until, clock_us()))
 			return 0;
 	}
+}
+
+int
+peek_more(struct peek *peek, size_t need, struct deadline until,
+    const volatile sig_atomic_t *stop)
+{
+	int r = await(peek, need, until, stop);
+
+	if (r != 0)
+		return r;
+	/* Fewer than were waited for woke nobody, but have come. */
+	r = look(peek);
+	return r < 0 ? r : 0;
 }
 
 void

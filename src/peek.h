@@ -29,8 +29,9 @@ struct peek {
  * signal (which is let in only inside the wait).  need is a hint: fewer new
  * bytes may come back.
  *
- * Returns 1 if there are more bytes or eof was learnt, 0 at the deadline,
- * -EINTR for *stop, or another -errno: the client is gone (-ECONNRESET).
+ * Returns 1 if there are more bytes or eof was learnt, 0 at the deadline (n
+ * counts what has come until then, though it was not enough), -EINTR for *stop,
+ * or another -errno: the client is gone (-ECONNRESET).
  */
 int peek_more(struct peek *peek, size_t need, struct deadline until,
     const volatile sig_atomic_t *stop);

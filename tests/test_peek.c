@@ -125,6 +125,17 @@ say_the_rest(void)
 	say("SH-2.0-x\r\n");
 }
 
+START_TEST(sees_what_came_before_the_deadline_though_too_little)
+{
+	say("S");
+	ck_assert_int_eq(peek_more(&peek, 1, in_ms(5000), NULL), 1);
+	say("SH-2.0");
+	ck_assert_int_eq(peek_more(&peek, 100, in_ms(20), NULL), 0);
+	ck_assert_uint_eq(peek.n, 7);
+	ck_assert_mem_eq(seen, "SSH-2.0", 7);
+}
+END_TEST
+
 START_TEST(wakes_for_one_more_byte)
 {
 	pid_t pid;
@@ -240,6 +251,8 @@ peek_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, sees_and_leaves_the_bytes);
 	tcase_add_test(tcase, sleeps_until_the_deadline_without_spinning);
+	tcase_add_test(
+	    tcase, sees_what_came_before_the_deadline_though_too_little);
 	tcase_add_test(tcase, wakes_for_one_more_byte);
 	tcase_add_loop_test(
 	    tcase, learns_of_the_end_with_and_without_bytes, 0, 2);

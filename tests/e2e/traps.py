@@ -268,6 +268,30 @@ def _():
         client.close()
 
 
+@check("what came too late to decide at once counts at the deadline all the same")
+def _():
+    # Could be RTMP, which takes 1,537 bytes to tell: until then nobody looks.
+    other = Usher("""
+        inspect-timeout = 500ms
+        [rtmp]
+        protocol = rtmp
+        reject = reset
+        [cassandra]
+        protocol = cassandra
+        backend = %s
+        [any]
+        protocol = any
+        reject = close
+        """ % backends["ssh"].address)
+    data = b"\x03\0\0\0\5\0\0\0\0"
+    for at in (1, 4, 8):
+        with other.connect() as client:
+            client.send(data[:at])
+            wait_for(lambda: len(other.descendants()) > 1)
+            same(client.send(data[at:]).line(), "ssh", "cut at %d" % at)
+    other.stop()
+
+
 @check("an unfinished hello of a client that has finished is decided at once")
 def _():
     data = hello("www.example.com")[:-1]
