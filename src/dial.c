@@ -185,5 +185,7 @@ dial(const struct addr *to, const struct dial *how, struct deadline until)
 		r = disconnect(backend);
 	if (r == 0 && tcp)
 		r = set_int(backend, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (r == 0 && tcp)
+		r = fd_set_urgent_inline(backend, 1);
 	return r < 0 ? r : fd_take(&backend);
 }

@@ -19,7 +19,8 @@ struct dial {
 };
 
 /*
- * Connects a non-blocking stream socket, CLOEXEC and TCP_NODELAY.  Returns
+ * Connects a non-blocking stream socket, CLOEXEC and TCP_NODELAY, with
+ * urgent bytes in line.  Returns
  * the descriptor, which the caller owns, or -errno: -ETIMEDOUT at the
  * deadline, -ECANCELED if the client is gone, -EINTR for *stop.
  */

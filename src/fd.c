@@ -92,6 +92,14 @@ fd_set_nonblock(int fd, int on)
 	return set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
 }
 
+int
+fd_set_urgent_inline(int socket, int on)
+{
+	if (setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) < 0)
+		return -errno;
+	return 0;
+}
+
 ssize_t
 fd_send(int via, const void *bytes, size_t n, int fd)
 {

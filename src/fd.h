@@ -37,6 +37,12 @@ int fd_set_cloexec(int fd, int on);
 int fd_set_nonblock(int fd, int on);
 
 /*
+ * Whether TCP's urgent bytes stay where they are in the stream (RFC 6093), or
+ * are out of it, where only MSG_OOB finds them.  0 or -errno.
+ */
+int fd_set_urgent_inline(int socket, int on);
+
+/*
  * Sends bytes with one descriptor, or receives them, over a unix socket with
  * one message.  fd_send takes fd -1 for none and leaves it open in the
  * sender.  fd_receive puts the received descriptor, CLOEXEC, or -1 into

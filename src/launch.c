@@ -134,6 +134,7 @@ be_program(
 	if (client < 0)
 		fail(service, errno);
 	(void)fd_set_nonblock(client, 0);
+	(void)fd_set_urgent_inline(client, 0);
 	if (dup2(client, 0) < 0 || dup2(client, 1) < 0)
 		fail(service, errno);
 	(void)close(client);

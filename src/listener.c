@@ -343,6 +343,7 @@ listener_prepare(int listener, const struct settings *settings)
 	/* A unix socket knows none of these, and needs none. */
 	(void)setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)dial_keepalive(listener, settings->limits.keepalive_ms);
+	(void)fd_set_urgent_inline(listener, 1);
 }
 
 void

@@ -30,7 +30,8 @@ _Noreturn void listener_run(const struct generation *generation,
 
 /*
  * What accepted sockets inherit from a listening one, so that it costs
- * nothing per connection: TCP_NODELAY and keepalive.
+ * nothing per connection: TCP_NODELAY, keepalive, and that no urgent byte is
+ * left out of what is peeked at and relayed.
  */
 void listener_prepare(int listener, const struct settings *settings);
 

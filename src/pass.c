@@ -41,7 +41,8 @@ pass_socket(const struct addr *to, int client, const struct addr *from,
 	r = connect_before(receiver, to, until);
 	if (r < 0)
 		return r;
-	/* Programs expect a socket that blocks; it is theirs from now on. */
+	/* Programs expect a socket as it comes from accept(). */
+	(void)fd_set_urgent_inline(client, 0);
 	r = fd_set_nonblock(client, 0);
 	if (r < 0)
 		return r;

@@ -95,6 +95,7 @@ static const struct row acceptor_rows[] = {
 	CALL(getpeername),
 	CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVLOWAT)),
 	CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)),
+	CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_OOBINLINE)),
 	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
 	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)),
 	CALL_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL)),

@@ -51,6 +51,7 @@ START_TEST(connects_without_blocking_and_without_delay)
 
 	ck_assert_int_ge(backend, 0);
 	ck_assert_int_ne(int_option(backend, IPPROTO_TCP, TCP_NODELAY), 0);
+	ck_assert_int_ne(int_option(backend, SOL_SOCKET, SO_OOBINLINE), 0);
 	ck_assert(fcntl(backend, F_GETFL) & O_NONBLOCK);
 	ck_assert(fcntl(backend, F_GETFD) & FD_CLOEXEC);
 	close(backend);

@@ -378,7 +378,7 @@ def _():
         exec perl -MSocket=:all -e '
             print join " ", map { unpack "i", getsockopt STDIN, $$_[0], $$_[1] }
                 [SOL_SOCKET, SO_KEEPALIVE], [IPPROTO_TCP, TCP_KEEPIDLE],
-                [IPPROTO_TCP, TCP_NODELAY]'
+                [IPPROTO_TCP, TCP_NODELAY], [SOL_SOCKET, SO_OOBINLINE]'
         """)
     sockets = [passed_socket("web")]
     port = sockets[0][1].getsockname()[1]
@@ -386,7 +386,7 @@ def _():
     usher = Usher("keepalive = 40s\n[one]\nprotocol = any\nexec = %s\n" %
                   options, sockets=sockets)
     for client in (early, usher.connect()):
-        same(client.send(b"x\n").rest(), b"1 40 1", "options")
+        same(client.send(b"x\n").rest(), b"1 40 1 0", "options")
         client.close()
     usher.stop()
 

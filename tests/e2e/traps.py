@@ -255,6 +255,24 @@ def _():
         same(client.exactly(sent), data[:sent], "echo is")
 
 
+@check("urgent bytes arrive where they were sent, wherever that is")
+def _():
+    data = b"SSH-2.0-urgent\r\n"
+    # What is behind one, unless it is the first, the kernel does not show.
+    for at, name in ((0, "ssh"), (2, "any"), (9, "ssh"), (15, "ssh")):
+        with usher.connect() as client:
+            client.send(data[:at])
+            client.socket.send(data[at:at + 1], socket.MSG_OOB)
+            client.send(data[at + 1:])
+            same(client.line(), name, "urgent byte %d" % at)
+            expect(client.took() < (SOON if name == "ssh" else INSPECT * 2),
+                   "after %.2f s" % client.took())
+            same(client.exactly(len(data)), data, "echo is")
+            client.socket.send(b"!", socket.MSG_OOB)
+            client.send(b"?").finish()
+            same(client.rest(), b"!?", "echo is")
+
+
 @check("an unfinished hello is decided at the deadline, and is not TLS")
 def _():
     whole = hello("www.example.com")
