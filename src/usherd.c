@@ -157,8 +157,11 @@ open_board(struct scoreboard *board)
 		log_event(LOG_ERR, buffer);
 		return r;
 	}
-	if (r < 0 && directory != NULL)
+	if (r < 0 && directory != NULL) {
+		log_errno(LOG_WARNING,
+		    "usher status will not find us, no scoreboard", -r);
 		r = scoreboard_open(board, NULL, BOARD_FD, &owner);
+	}
 	if (r < 0)
 		log_errno(LOG_ERR, "cannot make the scoreboard", -r);
 	return r;

@@ -164,5 +164,15 @@ def _():
     usher.stop()
 
 
+@check("a scoreboard that cannot be is missed in the log, not by clients")
+def _():
+    place = tmp + "/occupied"
+    os.makedirs(place + "/scoreboard")
+    usher = Usher(RULES, through=["env", "RUNTIME_DIRECTORY=" + place])
+    serves(usher)
+    usher.await_line("usher status will not find us")
+    usher.stop()
+
+
 if __name__ == "__main__":
     sys.exit(run_checks(*sys.argv[1:]))
