@@ -21,6 +21,7 @@
 #include "match.h"
 #include "process.h"
 #include "programs.h"
+#include "reach.h"
 #include "reload.h"
 #include "session.h"
 
@@ -157,7 +158,8 @@ serve_connection(struct rules *rules, struct scoreboard *board, int relay_exe)
 	session.slot->start_us = clock_us();
 	(void)fd_set_nonblock(session.client, 1);
 	listener_prepare(session.client, &rules->settings);
-	if (getuid() == 0 && process_drop(NOBODY, NOBODY) < 0)
+	if (getuid() == 0 &&
+	    process_drop(NOBODY, NOBODY, reach_needs_right(rules)) < 0)
 		return FAILED;
 	if (confine(rules, relay_exe) < 0)
 		return FAILED;

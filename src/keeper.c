@@ -21,6 +21,7 @@
 #include "match.h"
 #include "notify.h"
 #include "process.h"
+#include "reach.h"
 #include "reload.h"
 #include "signals.h"
 #include "waits.h"
@@ -105,7 +106,7 @@ be_acceptor(const struct keeper *k, const struct generation *g)
 
 	(void)close(k->requests);
 	if (o->drop_acceptor) {
-		r = process_drop(NOBODY, NOBODY);
+		r = process_drop(NOBODY, NOBODY, reach_needs_right(g->rules));
 		if (r < 0) {
 			log_errno(LOG_ERR, "cannot give up root", -r);
 			_exit(1);

@@ -118,7 +118,7 @@ become_user(const struct service *service)
 	if (end == service->user || *end != ':')
 		return -EINVAL;
 	gid = strtoul(end + 1, NULL, 10);
-	return process_drop((uid_t)uid, (gid_t)gid);
+	return process_drop((uid_t)uid, (gid_t)gid, false);
 }
 
 _Noreturn static void

@@ -70,6 +70,10 @@ void log_errno(int priority, const char *text, int error);
 void log_connection(struct scoreboard *board, const struct connection *slot,
     enum rules_log log, bool hide_client);
 
+/* Whether the next error of this service begins a period of lines. */
+bool log_is_quiet(
+    const struct scoreboard *board, const struct connection *slot);
+
 /* So many error lines of one service in so many microseconds. */
 #define LOG_BURST 10
 #define LOG_PERIOD_US 10000000

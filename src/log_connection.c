@@ -182,6 +182,14 @@ may_speak(struct tally *tally, int64_t now_us, uint64_t *ret_suppressed)
 	return false;
 }
 
+bool
+log_is_quiet(const struct scoreboard *board, const struct connection *slot)
+{
+	const struct tally *tally = scoreboard_tally(board, slot->service);
+
+	return clock_us() >= atomic_load(&tally->quiet_until_us);
+}
+
 static void
 write_fields(const struct subject *of, struct line *text, struct line *journal)
 {

@@ -5,6 +5,7 @@
 #define USHER_PROCESS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,8 +19,9 @@ pid_t process_fork(_Atomic int32_t *pid_at);
 
 /*
  * Gives up root for good: supplementary groups, group, user, and verifies
- * that there is no way back.  0 or -errno; -EPERM if it did not take.
+ * that there is no way back.  With keep_net_raw CAP_NET_RAW stays, if it was
+ * there, until the next exec.  0 or -errno; -EPERM if it did not take.
  */
-int process_drop(uid_t uid, gid_t gid);
+int process_drop(uid_t uid, gid_t gid, bool keep_net_raw);
 
 #endif

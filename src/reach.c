@@ -4,11 +4,14 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <syslog.h>
 
 #include "deadline.h"
 #include "dial.h"
 #include "fd.h"
 #include "line.h"
+#include "log.h"
+#include "origin.h"
 #include "proxy.h"
 
 /* How long a backend that failed is tried last. */
@@ -139,6 +142,16 @@ introduce(const struct reach *reach, int backend)
 	return (size_t)r == n ? 0 : -EIO;
 }
 
+/* A client of a unix socket has no address that could be used. */
+static bool
+takes_origin(const struct reach *reach)
+{
+	sa_family_t family = reach->from->any.sa_family;
+
+	return reach->service->transparent &&
+	    (family == AF_INET || family == AF_INET6);
+}
+
 static int
 attempt(const struct reach *reach, const struct addr *to)
 {
@@ -150,7 +163,7 @@ attempt(const struct reach *reach, const struct addr *to)
 
 	if (service->bind.len != 0)
 		how.from = &service->bind;
-	if (service->transparent) {
+	if (takes_origin(reach)) {
 		how.from = reach->from;
 		how.transparent = true;
 	}
@@ -161,6 +174,63 @@ attempt(const struct reach *reach, const struct addr *to)
 		return backend;
 	r = introduce(reach, backend);
 	return r < 0 ? r : fd_take(&backend);
+}
+
+/* What went wrong is not the backend's fault, nor would another do better. */
+static bool
+is_ours(int error)
+{
+	return error == -EPERM || error == -EADDRNOTAVAIL;
+}
+
+/*
+ * Why it may be that a connection from the client's address did not come
+ * about.  It goes with the first of the errors whose lines are written.
+ */
+static void
+explain(const struct reach *reach, const struct addr *to, int error)
+{
+	const struct service *service = reach->service;
+	char buffer[512];
+	struct line text = LINE(buffer);
+
+	if (!log_is_quiet(reach->board, reach->slot))
+		return;
+	line_text(&text, service->name);
+	if (error == -EPERM) {
+		line_text(&text, ": transparent = yes needs CAP_NET_RAW: ");
+		line_text(&text, origin_right_hint);
+	} else if (error == -ETIMEDOUT || error == -EHOSTUNREACH) {
+		line_text(&text, ": no answer of ");
+		addr_write(&text, to);
+		line_text(&text,
+		    " came back to the client's address; usher check says "
+		    "what is missing of: ");
+		origin_write_commands(&text, to,
+		    ORIGIN_RULE | ORIGIN_ROUTE |
+			(origin_is_loopback(to) ? 0 : ORIGIN_MARKING),
+		    ORIGIN_TABLE_NUMBER, NULL);
+	} else {
+		return;
+	}
+	log_event(LOG_WARNING, buffer);
+}
+
+/* A client's address can only be used towards one of its own family. */
+static bool
+is_reachable(const struct reach *reach, const struct addr *to)
+{
+	return !takes_origin(reach) || to->any.sa_family == AF_UNIX ||
+	    to->any.sa_family == reach->from->any.sa_family;
+}
+
+bool
+reach_needs_right(const struct rules *rules)
+{
+	for (size_t i = 0; i < rules->n_services; i++)
+		if (rules->services[i].transparent)
+			return true;
+	return false;
 }
 
 static void
@@ -182,14 +252,22 @@ reach_backend(const struct reach *reach)
 	const struct service *service = reach->service;
 	uint8_t order[RULES_BACKENDS_MAX] = { 0 };
 	int64_t since_us = clock_us();
-	int backend = -ECONNREFUSED;
+	int backend = -EAFNOSUPPORT;
 
 	if (service->n_backends > 1)
 		plan(reach, order);
 	for (size_t i = 0; i < service->n_backends; i++) {
-		backend = attempt(reach, &service->backends[order[i]]);
+		const struct addr *to = &service->backends[order[i]];
+
+		if (!is_reachable(reach, to))
+			continue;
+		backend = attempt(reach, to);
 		if (backend == -EINTR || backend == -ECANCELED)
 			return backend;
+		if (backend < 0 && service->transparent)
+			explain(reach, to, backend);
+		if (is_ours(backend))
+			continue;
 		remember(reach, order[i], backend < 0);
 		if (backend >= 0) {
 			note(reach, backend, since_us);

@@ -33,6 +33,12 @@ struct reach {
 int reach_backend(const struct reach *reach);
 
 /*
+ * Whether a service is transparent, which takes CAP_NET_RAW in the process
+ * that connects.
+ */
+bool reach_needs_right(const struct rules *rules);
+
+/*
  * Puts the order in which n backends (1 .. RULES_BACKENDS_MAX) are tried into
  * order.  seed is random, or the same for the same client, as balance wants;
  * failed[i] moves backend i to the end.

@@ -58,12 +58,20 @@ limit_resources(const struct sandbox_spec *spec)
 		LIMIT(RLIMIT_FSIZE, 0);
 }
 
+/* What this process may do for "transparent" its relays need not. */
+static void
+keep_rights_from_heirs(void)
+{
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 #ifdef USHER_SANITIZED
 
 int
 sandbox_acceptor(const struct sandbox_spec *spec)
 {
 	/* Sanitizers and coverage need the very things that are forbidden. */
+	keep_rights_from_heirs();
 	(void)limit_resources;
 	(void)spec;
 	return 0;
@@ -83,6 +91,7 @@ sandbox_acceptor(const struct sandbox_spec *spec)
 	unsigned when = WHEN_ALWAYS;
 	int parts, r;
 
+	keep_rights_from_heirs();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	limit_resources(spec);

@@ -41,11 +41,11 @@ enum sandbox_part {
 
 /*
  * Locks the calling process and all its descendants in, for good: no new
- * privileges, Landlock, small rlimits, and the acceptor's seccomp list.
- * Everything must be open by now.  Returns the sum of the parts in force
- * (the kernel may be too old for some; none at all in a build for
- * sanitizers), or -errno if a part that the kernel has was refused; then
- * nothing from the network may be read.
+ * privileges, no ambient capability for what it will execute, Landlock, small
+ * rlimits, and the acceptor's seccomp list. Everything must be open by now.
+ * Returns the sum of the parts in force (the kernel may be too old for some;
+ * none at all in a build for sanitizers), or -errno if a part that the kernel
+ * has was refused; then nothing from the network may be read.
  */
 int sandbox_acceptor(const struct sandbox_spec *spec);
 

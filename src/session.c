@@ -154,6 +154,10 @@ unreachable(struct session *s, int error)
 		return END_CLIENT_RESET;
 	case -ETIMEDOUT:
 		return END_CONNECT_TIMEOUT;
+	case -EPERM: /* ours, not the backend's */
+	case -EAFNOSUPPORT:
+	case -EADDRNOTAVAIL:
+		return END_ERROR;
 	default:
 		return END_REFUSED;
 	}

@@ -20,6 +20,7 @@
 #include "notify.h"
 #include "process.h"
 #include "programs.h"
+#include "reach.h"
 #include "reload.h"
 #include "signals.h"
 
@@ -169,7 +170,7 @@ open_board(struct scoreboard *board)
 
 /* Everything is open: what is left needs no rights. */
 static int
-settle(const struct arguments *args)
+settle(const struct arguments *args, const struct rules *rules)
 {
 	int r = 0;
 
@@ -181,7 +182,8 @@ settle(const struct arguments *args)
 		return r;
 	}
 	if (args->drop)
-		r = process_drop(args->uid, args->gid);
+		r = process_drop(
+		    args->uid, args->gid, reach_needs_right(rules));
 	if (r < 0)
 		log_errno(LOG_ERR, "cannot give up root", -r);
 	return r;
@@ -241,7 +243,7 @@ serve(const struct arguments *args)
 	log_open("usherd", options.rules->settings.log_target);
 	options.notify = notify_open();
 	options.watchdog_us = watchdog_us();
-	if (open_board(&board) < 0 || settle(args) < 0)
+	if (open_board(&board) < 0 || settle(args, options.rules) < 0)
 		return EXIT_FAILURE;
 	options.drop_acceptor = getuid() == 0;
 	return keeper_run(&options);

@@ -1,5 +1,6 @@
 #include <check.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -31,9 +32,25 @@ START_TEST(writes_the_pid_before_the_child_runs)
 }
 END_TEST
 
-/* In a child, for there is no way back. */
+/* The capabilities in force; only the first 32 are ever kept. */
+static uint32_t
+capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0 || data[1].permitted != 0)
+		_exit(4);
+	return data[0].permitted == data[0].effective ? data[0].permitted :
+							UINT32_MAX;
+}
+
+/* In a child, for there is no way back; but for one right, if asked. */
 START_TEST(gives_up_root_for_good)
 {
+	bool keep = _i == 1;
 	pid_t pid;
 	int status;
 
@@ -41,8 +58,10 @@ START_TEST(gives_up_root_for_good)
 		return; /* nothing to give up; CI runs it as root */
 	pid = fork();
 	if (pid == 0) {
-		if (process_drop(65534, 65534) != 0)
+		if (process_drop(65534, 65534, keep) != 0)
 			_exit(1);
+		if (capabilities() != (keep ? 1u << CAP_NET_RAW : 0))
+			_exit(5);
 		if (getuid() != 65534 || getegid() != 65534)
 			_exit(2);
 		_exit(setuid(0) == 0 || setgid(0) == 0 ||
@@ -108,7 +127,7 @@ process_suite(void)
 	TCase *tcase = tcase_create("process");
 
 	tcase_add_test(tcase, writes_the_pid_before_the_child_runs);
-	tcase_add_test(tcase, gives_up_root_for_good);
+	tcase_add_loop_test(tcase, gives_up_root_for_good, 0, 2);
 	tcase_add_test(tcase, hears_a_signal_even_when_always_busy);
 	tcase_add_test(tcase, goes_on_waiting_after_other_signals);
 	suite_add_tcase(suite, tcase);
