@@ -55,16 +55,26 @@ parser_warn(struct parser *parser, const char *text, const char *const parts[])
 }
 
 void
-parser_look(
-    struct parser *parser, const char *at, enum look look, const char *name)
+parser_look_at(struct parser *parser, const struct place *at, enum look look,
+    const char *name)
 {
 	rules_look *ask = parser->mistakes->look;
 	const char *wrong = ask == NULL ? NULL : ask(look, name);
 
 	if (wrong != NULL && name[0] == '\0')
-		WARN(parser, at, wrong);
+		WARN_AT(parser, at, wrong);
 	else if (wrong != NULL)
-		WARN(parser, at, QUOTE(parser, name, strlen(name)), " ", wrong);
+		WARN_AT(
+		    parser, at, QUOTE(parser, name, strlen(name)), " ", wrong);
+}
+
+void
+parser_look(
+    struct parser *parser, const char *at, enum look look, const char *name)
+{
+	const struct place place = parser_place(parser, at);
+
+	parser_look_at(parser, &place, look, name);
 }
 
 /* The n bytes of a line that is read, from text on. */

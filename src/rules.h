@@ -191,7 +191,9 @@ enum look {
 	LOOK_USER,
 	LOOK_GROUP,
 	LOOK_DIRECTORY, /* chroot */
-	LOOK_TRANSPARENT, /* no name: is all there that transparent takes? */
+	LOOK_TRANSPARENT, /* no name: may usher use clients' addresses? */
+	LOOK_WAY_BACK, /* transparent: from this IP address */
+	LOOK_RIGHTS, /* exec: this program can have root's */
 };
 
 /*

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "unit.h"
+#include "way_back.h"
+
 static const char *
 look_at_file(const char *path, mode_t type, const char *otherwise)
 {
@@ -31,6 +34,51 @@ look_at_program(const char *path)
 	return access(path, X_OK) == 0 ? NULL : "is not executable";
 }
 
+/* By usher.service if there is one, else by whoever asks. */
+static const char *
+look_at_right(void)
+{
+	const struct unit *unit = unit_look();
+
+	if (unit->loaded && !unit->net_raw)
+		return "\"transparent\" needs CAP_NET_RAW, and usher.service "
+		       "does not give it: systemctl edit usher, with the "
+		       "lines of contrib/transparent/usher.service.d";
+	if (!unit->loaded && !way_back_is_permitted())
+		return "\"transparent\" needs CAP_NET_RAW: start usher as "
+		       "root, which keeps nothing else, or by a unit with "
+		       "AmbientCapabilities=CAP_NET_RAW";
+	return NULL;
+}
+
+static const char *
+look_at_way_back(const char *host)
+{
+	static char text[640];
+	struct line why = LINE(text);
+	struct addr backend;
+
+	line_text(&why,
+	    "answers to the client's address, from where nothing leads back "
+	    "to usher: ");
+	if (addr_parse_host(host, strlen(host), &backend) < 0)
+		return NULL;
+	return way_back_look(&backend, &why) == 1 ? text : NULL;
+}
+
+static const char *
+look_at_unit(void)
+{
+	const struct unit *unit = unit_look();
+
+	if (!unit->loaded || !unit->unprivileged)
+		return NULL;
+	return "would run without root's rights, and sudo would not work in "
+	       "it: usher.service has none to give (DynamicUser=, "
+	       "NoNewPrivileges=); what needs them, such as sshd -i, is "
+	       "reached by \"pass\", see contrib/pass";
+}
+
 const char *
 look_at_system(enum look look, const char *name)
 {
@@ -46,6 +94,11 @@ look_at_system(enum look look, const char *name)
 	case LOOK_DIRECTORY:
 		return look_at_file(name, S_IFDIR, "is no directory");
 	case LOOK_TRANSPARENT:
+		return look_at_right();
+	case LOOK_WAY_BACK:
+		return look_at_way_back(name);
+	case LOOK_RIGHTS:
+		return look_at_unit();
 	case LOOK_NOT:
 		break;
 	}

@@ -104,6 +104,8 @@ value_read *value_reader(enum key_type type);
 /* Warns if mistakes->look knows that something is wrong with name. */
 void parser_look(
     struct parser *parser, const char *at, enum look look, const char *name);
+void parser_look_at(struct parser *parser, const struct place *at,
+    enum look look, const char *name);
 
 /* Exactly one word, or a mistake at the second. */
 int read_one_word(struct parser *parser, const struct key *key,

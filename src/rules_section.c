@@ -132,6 +132,48 @@ check_origin(struct parser *parser)
 		WARN_AT(parser, at, "no backend has an address of this family");
 }
 
+/* Whether an earlier backend is at the same host, on another port. */
+static bool
+is_known_host(const struct service *service, size_t i, const char *host)
+{
+	char other[ADDR_TEXT_MAX];
+
+	for (size_t k = 0; k < i; k++) {
+		struct line text = LINE(other);
+
+		addr_write_host(&text, &service->backends[k]);
+		if (strcmp(other, host) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Each host's answers are looked for once. */
+static void
+look_for_ways_back(struct parser *parser)
+{
+	const struct service *service = &parser->now->service;
+	const struct key *key = key_find("transparent", 11, true);
+	const struct place *at = &parser->key_at[index_of(key)];
+
+	if (!service->transparent || service->bind.len != 0)
+		return;
+	if (has_family(service, AF_UNIX))
+		WARN_AT(parser, at,
+		    "a unix socket has no addresses: its server does not see "
+		    "the client's");
+	for (size_t i = 0; i < service->n_backends; i++) {
+		char host[ADDR_TEXT_MAX];
+		struct line text = LINE(host);
+
+		if (service->backends[i].any.sa_family == AF_UNIX)
+			continue;
+		addr_write_host(&text, &service->backends[i]);
+		if (!is_known_host(service, i, host))
+			parser_look_at(parser, at, LOOK_WAY_BACK, host);
+	}
+}
+
 void
 section_end(struct parser *parser)
 {
@@ -149,8 +191,10 @@ section_end(struct parser *parser)
 	parser->now = now;
 	if (target != NULL)
 		check_modifiers(parser, target);
-	if (!now->doubtful)
+	if (!now->doubtful) {
 		check_origin(parser);
+		look_for_ways_back(parser);
+	}
 	parser->now = NULL;
 }
 

@@ -331,6 +331,7 @@ read_exec(struct parser *parser, const struct key *key, struct words value,
 	if (next < 0)
 		return next;
 	parser_look(parser, start, LOOK_PROGRAM, argv[0]);
+	parser_look(parser, start, LOOK_RIGHTS, argv[0]);
 	*(char ***)field = argv;
 	return 0;
 }

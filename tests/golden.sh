@@ -14,12 +14,19 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/usher-golden.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 bad=0
 
+# Rights and routes are those of the machine that the tests run on.
+without_the_machine()
+{
+	sed "/: warning: .*\(leads back to usher\|CAP_NET_RAW\|root's rights\)/,+2d"
+}
+
 # say FILE: check it; if it is right, its dump, which is a dump of itself.
 say()
 {
 	local status=0
 
-	"$usher" check -c "$1" 2>&1 || status=$?
+	"$usher" check -c "$1" >"$tmp/check" 2>&1 || status=$?
+	without_the_machine <"$tmp/check"
 	echo "status $status"
 	[ $status -eq 0 ] || return 0
 	"$usher" dump -c "$1" >"$tmp/first" 2>/dev/null

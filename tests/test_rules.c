@@ -285,27 +285,58 @@ END_TEST
 static const char *
 nothing_is_there(enum look look, const char *name)
 {
+	static const char *const wrong[] = {
+		[LOOK_PROGRAM] = "is not there",
+		[LOOK_SOCKET] = "is not there",
+		[LOOK_DIRECTORY] = "is not there",
+		[LOOK_RIGHTS] = "has no rights",
+		[LOOK_TRANSPARENT] = "no right to it",
+		[LOOK_WAY_BACK] = "has no way back",
+	};
+
 	(void)name;
-	return look == LOOK_USER ? NULL : "is not there";
+	return look == LOOK_USER ? NULL : wrong[look];
 }
 
+/* In the order of the file. */
+static const struct {
+	unsigned line, col;
+	const char *message;
+} missing[] = {
+	{ 1, 10, "\"/x\" is not there" },
+	{ 5, 8, "\"/y\" is not there" },
+	{ 5, 8, "\"/y\" has no rights" },
+	{ 7, 11, "\"/z\" is not there" },
+	{ 9, 1,
+	    "a unix socket has no addresses: its server does not see the "
+	    "client's" },
+	{ 9, 1, "\"127.0.0.1\" has no way back" },
+	{ 9, 1, "\"::1\" has no way back" },
+	{ 9, 15, "no right to it" },
+};
+#define N_MISSING (sizeof(missing) / sizeof(missing[0]))
+
+/* Each host is looked for once, whatever its ports. */
 START_TEST(warns_of_what_is_missing)
 {
-	static const char text[] = "chroot = /x\nuser = u\n"
-				   "[s]\nfrom = ::1\nexec = /y -z\n"
-				   "[t]\nbackend = unix:/z unix:@a 1.2.3.4:5\n";
+	static const char text[] =
+	    "chroot = /x\nuser = u\n"
+	    "[s]\nfrom = ::1\nexec = /y -z\n"
+	    "[t]\nbackend = unix:/z unix:@a 127.0.0.1:5 127.0.0.1:6 [::1]:5\n"
+	    "from = ::2\ntransparent = yes\n";
 	struct rules_source source = { "r", text, sizeof(text) - 1 };
 	struct mistakes mistakes = { .look = nothing_is_there };
 	struct rules *rules;
 
 	ck_assert_int_eq(rules_parse(&source, 1, NULL, &mistakes, &rules), 0);
-	ck_assert_uint_eq(mistakes.n, 3);
+	ck_assert_uint_eq(mistakes.n, N_MISSING);
 	ck_assert_uint_eq(mistakes.n_errors, 0);
-	ck_assert(mistakes.list[0].warning);
-	ck_assert_str_eq(mistakes.list[0].message, "\"/x\" is not there");
-	ck_assert_str_eq(mistakes.list[1].message, "\"/y\" is not there");
-	ck_assert_uint_eq(mistakes.list[1].col, 8);
-	ck_assert_str_eq(mistakes.list[2].message, "\"/z\" is not there");
+	for (size_t i = 0; i < N_MISSING; i++) {
+		ck_assert(mistakes.list[i].warning);
+		ck_assert_str_eq(mistakes.list[i].message, missing[i].message);
+		ck_assert_uint_eq(mistakes.list[i].line, missing[i].line);
+		ck_assert_uint_eq(mistakes.list[i].col, missing[i].col);
+	}
 	rules_free(rules);
 	mistakes_free(&mistakes);
 }
