@@ -163,6 +163,24 @@ unreachable(struct session *s, int error)
 	}
 }
 
+/*
+ * Whoever stays gets keepalive too; the client's, as the settings have it,
+ * came from accept.
+ */
+static void
+watch_peers(const struct session *s, const struct service *service,
+    const struct relay *relay)
+{
+	const struct rules *rules = s->generation->rules;
+	int64_t keepalive_ms = service->limits.keepalive_ms;
+
+	if (relay->down.from >= 0)
+		(void)dial_keepalive(relay->down.from, keepalive_ms);
+	if (relay->up.from >= 0 &&
+	    keepalive_ms != rules->settings.limits.keepalive_ms)
+		(void)dial_keepalive(relay->up.from, keepalive_ms);
+}
+
 /* Becomes usher-relay.  Comes back only if that fails. */
 static void
 become_relay(
@@ -183,10 +201,7 @@ become_relay(
 	int r;
 
 	addr_write(&text, &s->from);
-	/* Whoever stays gets keepalive too; the client's came from accept. */
-	if (relay->down.from >= 0 && service->limits.keepalive_ms >= 0)
-		(void)dial_keepalive(
-		    relay->down.from, service->limits.keepalive_ms);
+	watch_peers(s, service, relay);
 	r = handover_exec(g->relay_exe, &h, relay, names);
 	log_errno(LOG_WARNING, "cannot run usher-relay", -r);
 }
@@ -204,6 +219,8 @@ relay_to(struct session *s, const struct service *service, int backend)
 	enum end end = RELAY_STAYS;
 
 	relay_init(&relay, s->client, backend, s->slot, &options, NULL);
+	if (g->relay_exe < 0)
+		watch_peers(s, service, &relay);
 	if (g->relay_exe < 0 || !g->rules->settings.relay_at_once)
 		end = relay_run(&relay, &signals.terminate);
 	while (end == RELAY_STAYS) {

@@ -194,6 +194,7 @@ START_TEST(sets_keepalive_so_that_dead_peers_go)
 	ck_assert_int_eq(int_option(s, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
 	ck_assert_int_eq(dial_keepalive(s, RULES_OFF), 0);
 	ck_assert_int_eq(int_option(s, SOL_SOCKET, SO_KEEPALIVE), 0);
+	ck_assert_int_eq(int_option(s, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
 	ck_assert_int_eq(dial_keepalive(s, 1), 0);
 	ck_assert_int_eq(int_option(s, IPPROTO_TCP, TCP_KEEPIDLE), 1);
 	close(s);
