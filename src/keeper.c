@@ -215,16 +215,22 @@ service_of_row(const struct keeper *k, uint16_t row)
 }
 
 static void
-end_slot(struct keeper *k, struct connection *slot, enum end end, int error)
+log_slot(const struct keeper *k, const struct connection *slot)
 {
 	const struct settings *settings = &k->current->rules->settings;
 	const struct service *service = service_of_row(k, slot->service);
 
-	slot->end = (uint8_t)end;
-	slot->error = (int16_t)error;
 	log_connection(k->options->board, slot,
 	    service == NULL ? settings->limits.log : service->limits.log,
 	    settings->hide_clients);
+}
+
+static void
+end_slot(struct keeper *k, struct connection *slot, enum end end, int error)
+{
+	slot->end = (uint8_t)end;
+	slot->error = (int16_t)error;
+	log_slot(k, slot);
 	(void)scoreboard_give_back(k->options->board, slot);
 }
 
@@ -404,6 +410,18 @@ look_for_idleness(struct keeper *k)
 	k->idle = k->idle_looks > IDLE_LOOKS;
 }
 
+/*
+ * One whose process is gone, and was nobody's here: from before a restart.
+ * What is nowhere said to have ended in order was killed.
+ */
+static void
+log_lost(struct connection *slot, void *keeper)
+{
+	if (slot->end == END_NONE)
+		slot->end = END_KILLED;
+	log_slot(keeper, slot);
+}
+
 static void
 keep_time(struct keeper *k)
 {
@@ -417,7 +435,7 @@ keep_time(struct keeper *k)
 	}
 	if (now_us >= k->report_due_us) {
 		report_counts(k);
-		(void)scoreboard_mend(k->options->board, NULL, NULL);
+		(void)scoreboard_mend(k->options->board, log_lost, k);
 	}
 	if (exit_idle_us(k) >= 0 && now_us >= k->idle_due_us)
 		look_for_idleness(k);
@@ -507,7 +525,8 @@ keeper_run(const struct keeper_options *options)
 
 	k->options = options;
 	k->reload.out = k->reload.err = -1;
-	k->report_due_us = clock_us() + REPORT_EVERY_US;
+	/* At once, for what an earlier usherd may have left. */
+	k->report_due_us = clock_us();
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r = open_requests(k);
 	if (r == 0)

@@ -8,7 +8,7 @@ import sys
 import time
 
 from wire import (Backend, Client, Usher, check, expect, now, run_checks, same,
-                  wait_for)
+                  tmp, wait_for)
 
 QUIET = .3  # seconds: longer than a connection is quiet before its relay execs
 
@@ -141,6 +141,38 @@ def _():
     undecided.send(b"H-2.0-y\r\n")
     same(undecided.line(), "old")
     usher.stop()
+
+
+def program_rules(name):
+    path = "%s/%s" % (tmp, name)
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\necho $$\nexec cat\n")
+    os.chmod(path, 0o755)
+    return "[program]\nprotocol = any\nexec = %s\n" % path
+
+
+@check("a program outlives usherd; its end is in the next one's log")
+def _():
+    text = program_rules("cat")
+    first = Usher(text)
+    clients = [first.connect().send(b"x\n") for _ in range(2)]
+    pids = [client.line() for client in clients]
+    for client in clients:
+        same(client.line(), "x")
+    first.process.send_signal(signal.SIGTERM)
+    same(first.process.wait(10), 0, "exit status")
+    same(first.lines("service=program"), [], "lines of the first")
+    alive(clients[0])
+    clients[0].close()  # while nobody is there
+    expect(wait_for(lambda: not os.path.exists("/proc/" + pids[0])), "it runs")
+    second = Usher(text, after=first)
+    second.await_line(r"client_port=%d .*end=backend-closed" %
+                      clients[0].local, seconds=30)
+    alive(clients[1])
+    same(len(second.lines("service=program")), 1, "lines")
+    clients[1].close()
+    first.stop()
+    second.stop()
 
 
 def reload(usher):

@@ -191,14 +191,19 @@ class Usher:
 
     running = []
 
-    def __init__(self, rules, listen=None, sockets=None, through=()):
+    def __init__(self, rules, listen=None, sockets=None, through=(),
+                 after=None):
         """sockets: pairs of a name and a listening socket, passed as systemd
-        passes them; through: a command that starts the command after it."""
+        passes them; through: a command that starts the command after it;
+        after: one that has ended and left its runtime directory."""
         number = len(Usher.running)
         self.file = "%s/usher-%d.conf" % (tmp, number)
         self.log_file = "%s/usher-%d.log" % (tmp, number)
         self.run = "%s/run-%d" % (tmp, number)
-        os.mkdir(self.run)
+        if after:
+            self.run = after.run
+        else:
+            os.mkdir(self.run)
         os.chmod(self.run, 0o1777)
         self.write(rules)
         if listen is None:  # unless the rules or the sockets say where
