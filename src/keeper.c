@@ -306,7 +306,7 @@ bury_stranger(struct keeper *k, pid_t pid, int status)
 			end = END_KILLED;
 		else if (end == END_NONE)
 			end = END_ERROR;
-		end_slot(k, slot, end, 0);
+		end_slot(k, slot, end, slot->error);
 		return;
 	}
 }
@@ -499,23 +499,6 @@ stop_accepting(struct keeper *k)
 	}
 }
 
-/* Both ends of where children ask for programs; theirs at KEEPER_FD. */
-static int
-open_requests(struct keeper *k)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	k->requests = ends[0];
-	if (ends[1] != KEEPER_FD) {
-		if (dup3(ends[1], KEEPER_FD, O_CLOEXEC) < 0)
-			return -errno;
-		(void)close(ends[1]);
-	}
-	return 0;
-}
-
 int
 keeper_run(const struct keeper_options *options)
 {
@@ -528,8 +511,9 @@ keeper_run(const struct keeper_options *options)
 	/* At once, for what an earlier usherd may have left. */
 	k->report_due_us = clock_us();
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = open_requests(k);
-	if (r == 0)
+	r = launch_listen();
+	k->requests = r;
+	if (r >= 0)
 		k->current = generation_new(k, options->rules);
 	if (r < 0 || k->current == NULL) {
 		log_errno(LOG_ERR, "cannot start", r < 0 ? -r : ENOMEM);

@@ -92,8 +92,9 @@ fill(struct environment *env, const struct service *service, int client,
 		set(env, "SERVER_NAME", name);
 }
 
+/* The record is in shared memory: the keeper will find this in it. */
 _Noreturn static void
-fail(const struct service *service, int error)
+fail(const struct service *service, struct connection *slot, int error)
 {
 	char buffer[512];
 	struct line text = LINE(buffer);
@@ -102,6 +103,8 @@ fail(const struct service *service, int error)
 	line_text(&text, ": cannot run ");
 	line_text(&text, service->argv[0]);
 	log_errno(LOG_ERR, buffer, error);
+	slot->error = (int16_t)error;
+	slot->end = END_ERROR;
 	_exit(127);
 }
 
@@ -122,8 +125,7 @@ become_user(const struct service *service)
 }
 
 _Noreturn static void
-be_program(
-    const struct service *service, int client, const struct connection *slot)
+be_program(const struct service *service, int client, struct connection *slot)
 {
 	struct environment env;
 	int r;
@@ -132,22 +134,43 @@ be_program(
 	/* Out of the way first: 0 and 1 are where it has to go. */
 	client = fcntl(client, F_DUPFD, 3);
 	if (client < 0)
-		fail(service, errno);
+		fail(service, slot, errno);
 	(void)fd_set_nonblock(client, 0);
 	(void)fd_set_urgent_inline(client, 0);
 	if (dup2(client, 0) < 0 || dup2(client, 1) < 0)
-		fail(service, errno);
+		fail(service, slot, errno);
 	(void)close(client);
 	signals_release();
 	(void)setsid();
 	r = become_user(service);
 	if (r < 0)
-		fail(service, -r);
+		fail(service, slot, -r);
 	/* Only the log, which is CLOEXEC, may be needed once more: to say
 	 * that the program cannot be run. */
 	(void)fd_close_from(LOG_FD + 1);
 	execve(service->argv[0], service->argv, env.list);
-	fail(service, errno);
+	fail(service, slot, errno);
+}
+
+int
+launch_listen(void)
+{
+	FD_AUTO int ours = -1;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	ours = ends[0];
+	if (ends[1] != KEEPER_FD) {
+		if (dup3(ends[1], KEEPER_FD, O_CLOEXEC) < 0) {
+			int error = errno;
+
+			(void)close(ends[1]);
+			return -error;
+		}
+		(void)close(ends[1]);
+	}
+	return fd_take(&ours);
 }
 
 int

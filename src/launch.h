@@ -20,6 +20,12 @@ struct launch_request {
 };
 
 /*
+ * In the keeper: makes where requests come from, and returns its end, CLOEXEC,
+ * which the caller owns; the children's is at KEEPER_FD.  -errno.
+ */
+int launch_listen(void);
+
+/*
  * In the child: asks the keeper to run the service's program on client.
  * The slot is the keeper's after that.  0 or -errno.
  */

@@ -1,10 +1,13 @@
-/* resolve.c - names as addresses; see resolve.h. */
+/* resolve.c - names as numbers; see resolve.h. */
 #include "resolve.h"
 
 #include <errno.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "arena.h"
 
 static int
 explain(int error, char *why, size_t why_size)
@@ -59,4 +62,39 @@ resolve_name(const char *host, const char *port, struct addr *ret, size_t max,
 	if (n == 0)
 		return explain(EAI_NONAME, why, why_size);
 	return (int)n;
+}
+
+/* Whether it is numbers already, as in a file that is a dump. */
+static bool
+is_numeric(const char *user)
+{
+	size_t uid = strspn(user, "0123456789");
+	size_t gid =
+	    user[uid] == ':' ? strspn(user + uid + 1, "0123456789") : 0;
+
+	return uid > 0 && gid > 0 && user[uid + 1 + gid] == '\0';
+}
+
+int
+resolve_users(struct rules *rules, const struct service **ret)
+{
+	for (size_t i = 0; i < rules->n_services; i++) {
+		struct service *service = &rules->services[i];
+		const struct passwd *user;
+		char text[32];
+
+		if (service->user == NULL || is_numeric(service->user))
+			continue;
+		user = getpwnam(service->user);
+		if (user == NULL) {
+			*ret = service;
+			return -ENOENT;
+		}
+		snprintf(
+		    text, sizeof(text), "%u:%u", user->pw_uid, user->pw_gid);
+		service->user = arena_text(rules->arena, text, strlen(text));
+		if (service->user == NULL)
+			return -ENOMEM;
+	}
+	return 0;
 }

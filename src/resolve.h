@@ -1,5 +1,5 @@
 /*
- * resolve.h - names as addresses, by whatever /etc/nsswitch.conf says.
+ * resolve.h - names as numbers, by whatever /etc/nsswitch.conf says.
  *
  * Only usher resolves, once, before the port is served: a name that changes
  * its address later is seen at the next reload.
@@ -11,5 +11,12 @@
 
 /* The resolver for rules_parse(), in the order that getaddrinfo() gives. */
 rules_resolve resolve_name;
+
+/*
+ * Whom programs run as becomes UID:GID, which is what usherd can read.
+ * Returns 0, -ENOMEM, or -ENOENT with the service in *ret whose user there
+ * is not.
+ */
+int resolve_users(struct rules *rules, const struct service **ret);
 
 #endif

@@ -229,6 +229,20 @@ parse_files(const char *file, struct mistakes *mistakes, struct rules **ret,
 	return r;
 }
 
+/* Like other names that are nobody's, these are an error. */
+static int
+find_users(struct rules *rules)
+{
+	const struct service *service;
+	int r = resolve_users(rules, &service);
+
+	if (r == -ENOENT)
+		fprintf(stderr,
+		    "usher: no such user: %s, whom [%s] runs %s as\n",
+		    service->user, service->name, service->argv[0]);
+	return r;
+}
+
 int
 rules_load(const char *file, int flags, struct rules **ret)
 {
@@ -236,7 +250,8 @@ rules_load(const char *file, int flags, struct rules **ret)
 		.look = flags & RULES_LOOK ? look_at_system : NULL,
 	};
 	bool quiet = flags & RULES_QUIET, builtin = false;
-	int r = parse_files(file, &mistakes, ret, &builtin);
+	struct rules *rules = NULL;
+	int r = parse_files(file, &mistakes, &rules, &builtin);
 
 	if (builtin && !quiet)
 		fputs("usher: no " USHER_RULES_PATH
@@ -244,7 +259,14 @@ rules_load(const char *file, int flags, struct rules **ret)
 		    stderr);
 	print_mistakes(&mistakes, !quiet);
 	mistakes_free(&mistakes);
+	if (r == 0)
+		r = find_users(rules);
 	if (r == -ENOMEM)
 		fputs("usher: out of memory\n", stderr);
-	return r == 0 ? builtin : r;
+	if (r < 0) {
+		rules_free(rules);
+		return r;
+	}
+	*ret = rules;
+	return builtin;
 }
