@@ -24,6 +24,7 @@
 #include "reach.h"
 #include "reload.h"
 #include "session.h"
+#include "signals.h"
 
 /* inetd "wait": how long to stay for the next connection, if not set. */
 #define STAY_MS 60000
@@ -122,6 +123,106 @@ serve_listening(
 	return keeper_run(&options);
 }
 
+static bool
+has_programs(const struct rules *rules)
+{
+	for (size_t i = 0; i < rules->n_services; i++)
+		if (rules->services[i].target == GO_EXEC)
+			return true;
+	return false;
+}
+
+static const struct service *
+service_of_row(const struct generation *generation, uint16_t row)
+{
+	const struct rules *rules = generation->rules;
+
+	for (size_t i = 0; i < rules->n_services; i++)
+		if (generation->rows[i] == row &&
+		    rules->services[i].target == GO_EXEC)
+			return &rules->services[i];
+	return NULL;
+}
+
+/* Runs the program to its end, and writes the connection's line. */
+static void
+keep_program(const struct session *session, uint16_t row, int client)
+{
+	const struct rules *rules = session->generation->rules;
+	const struct service *service =
+	    service_of_row(session->generation, row);
+	struct connection *slot = session->slot;
+	int status = 0, r;
+
+	if (service == NULL)
+		return;
+	slot->end = END_BACKEND_CLOSED;
+	r = launch_program(service, client, slot);
+	(void)close(client);
+	if (r < 0) {
+		slot->end = END_ERROR;
+		slot->error = (int16_t)-r;
+	} else if (waitpid(atomic_load(&slot->pid), &status, 0) > 0 &&
+	    WIFSIGNALED(status)) {
+		slot->end = END_KILLED;
+	}
+	log_connection(session->generation->board, slot, service->limits.log,
+	    rules->settings.hide_clients);
+}
+
+/*
+ * Programs are run by a process that is in no sandbox; there is no keeper
+ * here, so it is this one, and a child of it is the session.  Returns in the
+ * child; the other waits for a request, or for the child to be done with.
+ */
+static int
+fork_session(struct session *session)
+{
+	struct launch_request request;
+	FD_AUTO int requests = launch_listen();
+	int client = -1;
+	pid_t pid;
+
+	if (requests < 0)
+		return requests;
+	pid = process_fork(&session->slot->pid);
+	if (pid <= 0)
+		return pid;
+	/* To be ended as any process; the session goes on without. */
+	signals_release();
+	(void)close(session->client);
+	(void)close(KEEPER_FD);
+	if (fd_receive(requests, &request, sizeof(request), &client) ==
+		sizeof(request) &&
+	    client >= 0)
+		keep_program(session, request.row, client);
+	(void)waitpid(pid, NULL, 0);
+	_exit(DONE);
+}
+
+static int
+prepare_session(struct session *session, struct generation *generation)
+{
+	const struct rules *rules = generation->rules;
+	struct endpoint source;
+
+	for (size_t i = 0; i < rules->n_services; i++)
+		generation->rows[i] = scoreboard_service(
+		    generation->board, rules->services[i].name);
+	endpoint_from(&source, &session->from);
+	session->slot = scoreboard_take(generation->board, 1, &source);
+	if (session->slot == NULL)
+		return -ENOSPC;
+	atomic_store(&session->slot->pid, getpid());
+	session->slot->start_us = clock_us();
+	(void)fd_set_nonblock(session->client, 1);
+	listener_prepare(session->client, &rules->settings);
+	if (!has_programs(rules))
+		return 0;
+	generation->keeper = KEEPER_FD;
+	return fork_session(session);
+}
+
 static int
 serve_connection(struct rules *rules, struct scoreboard *board, int relay_exe)
 {
@@ -139,25 +240,15 @@ serve_connection(struct rules *rules, struct scoreboard *board, int relay_exe)
 		.from = { .len = sizeof(struct sockaddr_un) },
 		.socket = "",
 	};
-	struct endpoint source;
 
 	if (generation.rows == NULL)
 		return FAILED;
-	for (size_t i = 0; i < rules->n_services; i++)
-		generation.rows[i] =
-		    scoreboard_service(board, rules->services[i].name);
 	if (getpeername(session.client, &session.from.any, &session.from.len) <
 	    0)
 		return DONE; /* it is gone already */
 	addr_unmap(&session.from);
-	endpoint_from(&source, &session.from);
-	session.slot = scoreboard_take(board, 1, &source);
-	if (session.slot == NULL)
+	if (prepare_session(&session, &generation) < 0)
 		return FAILED;
-	atomic_store(&session.slot->pid, getpid());
-	session.slot->start_us = clock_us();
-	(void)fd_set_nonblock(session.client, 1);
-	listener_prepare(session.client, &rules->settings);
 	if (getuid() == 0 &&
 	    process_drop(NOBODY, NOBODY, reach_needs_right(rules)) < 0)
 		return FAILED;

@@ -6,10 +6,12 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
 
 from wire import (Backend, Client, Usher, check, closed_port, expect, hello,
-                  passed_socket, run_checks, same, tmp, wait_for, HOST)
+                  passed_socket, program, run_checks, same, tmp, wait_for,
+                  HOST)
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -389,6 +391,28 @@ def _():
         same(client.send(b"x\n").rest(), b"1 40 1 0", "options")
         client.close()
     usher.stop()
+
+
+@check("exec under a super-server: the program's end is in the log")
+def _():
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = Client(listener.getsockname()[1])
+    conn, _ = listener.accept()
+    file = tmp + "/inetd.conf"
+    with open(file, "w") as f:
+        f.write("log-target = stderr\n[one]\nprotocol = any\n"
+                "exec = %s\n[rest]\nprotocol = silent\nreject = close\n" %
+                script("back", "echo $REMOTE_PORT\nexec cat\n"))
+    usherd = subprocess.Popen([program("usherd"), "--inetd", file],
+                              stdin=conn, stdout=conn, stderr=subprocess.PIPE)
+    conn.close()
+    client.send(b"one\n")
+    same((client.line(), client.line()), ("%d" % client.local, "one"))
+    client.finish()
+    same(client.rest(), b"")
+    _, log = usherd.communicate(timeout=10)
+    expect(b"service=one client=127.0.0.1 client_port=%d " % client.local in
+           log and b"end=backend-closed" in log, log)
 
 
 @check("exec: a server name reaches the program as it is, without harm")
