@@ -56,6 +56,34 @@ start_told_nginx()
 	await_listener told "$told_port"
 }
 
+# haproxy as a backend that believes a PROXY header, and says it to the client:
+# at both families, in the clear and with TLS, and at a unix socket.
+start_told_haproxy()
+{
+	local text='you are %[src], reached %[dst]:%[dst_port], asked for %[fc_pp_authority]'
+
+	free_port
+	haproxy_port=$port
+	free_port
+	haproxy_tls_port=$port
+	certificate told-haproxy DNS:www.example.net
+	cat >"$tmp/told-haproxy.cfg" <<-END
+		defaults
+			mode http
+			timeout connect 5s
+			timeout client 1m
+			timeout server 1m
+		listen told
+			bind $host:$haproxy_port accept-proxy
+			${ipv6:+bind [::1]:$haproxy_port accept-proxy}
+			bind unix@$tmp/haproxy.sock accept-proxy mode 666
+			bind $host:$haproxy_tls_port accept-proxy ssl crt $tmp/told-haproxy.pem
+			http-request return status 200 content-type text/plain lf-string "$text\n"
+	END
+	start told-haproxy haproxy -db -f "$tmp/told-haproxy.cfg"
+	await_listener told-haproxy "$haproxy_tls_port"
+}
+
 # fetch_from ADDRESS PORT [ARGUMENT...]
 fetch_from()
 {
@@ -66,9 +94,14 @@ fetch_from()
 	    "http://$host:$to/"
 }
 
+# Empty where the system is without.
+ipv6=
+! grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null || ipv6=yes
+
 need curl setsid nginx haproxy openssl sshd ssh ssh-keygen
 need_built "$build/contrib/pass/usher-receive"
 start_told_nginx
+start_told_haproxy
 start_sshd
 
 # Takes what usher passes, and runs sshd on it.
@@ -90,9 +123,25 @@ chmod 711 "$tmp"
 			http-host = $version.example.net
 			backend = $host:$told_port
 			proxy-protocol = $version
+			[haproxy-$version]
+			http-host = haproxy-$version.example.net
+			backend = $host:$haproxy_port
+			proxy-protocol = $version
+			[haproxy6-$version]
+			http-host = haproxy6-$version.example.net
+			backend = [::1]:$haproxy_port
+			proxy-protocol = $version
+			[unix-$version]
+			http-host = unix-$version.example.net
+			backend = unix:$tmp/haproxy.sock
+			proxy-protocol = $version
 		END
 	done
 	cat <<-END
+		[tls]
+		server-name = *
+		backend = $host:$haproxy_tls_port
+		proxy-protocol = v2
 		[plain]
 		protocol = http
 		backend = $host:$told_port
@@ -106,14 +155,37 @@ chmod 711 "$tmp"
 		exec = $(command -v sshd) -i -e -f $tmp/sshd_config
 	END
 } >"$tmp/usher.conf"
-start_usher usher "$tmp/usher.conf"
+start_usher usher "$tmp/usher.conf" ${ipv6:+--listen '[::1]:0'}
 usher_port=$port
+usher_port6=$(sed -n 's/.*listening on \[::1\]:\([0-9]*\).*/\1/p' "$tmp/usher.log")
 
 for version in v1 v2; do
 	check "nginx is told of the client by PROXY $version" \
 	    says 'you are 127.0.0.6' \
 	    fetch_from 127.0.0.6 "$usher_port" -H "Host: $version.example.net"
 done
+# told BACKEND VERSION: by a client of each family.
+told()
+{
+	check "haproxy at $1 is told of an IPv4 client by PROXY $2" \
+	    says "you are 127.0.0.6, reached $host:$usher_port," \
+	    fetch_from 127.0.0.6 "$usher_port" -H "Host: $1-$2.example.net"
+	[ -n "$ipv6" ] || return 0
+	check "haproxy at $1 is told of an IPv6 client by PROXY $2" \
+	    says "you are ::1, reached ::1:$usher_port6," \
+	    curl -sS --max-time 20 --noproxy '*' \
+	    -H "Host: $1-$2.example.net" "http://[::1]:$usher_port6/"
+}
+for version in v1 v2; do
+	for backend in haproxy ${ipv6:+haproxy6} unix; do
+		told "$backend" "$version"
+	done
+done
+check "haproxy is told the name that a TLS client asked for" \
+    says "you are 127.0.0.6, reached $host:$usher_port, asked for www.example.net" \
+    curl -sS --max-time 20 --noproxy '*' --interface 127.0.0.6 \
+    --cacert "$tmp/told-haproxy.crt" \
+    --connect-to "::$host:$usher_port" https://www.example.net/
 for header in send-proxy send-proxy-v2; do
 	start_front "$header"
 	check "haproxy's $header is believed, and passed on to nginx" \

@@ -311,6 +311,44 @@ def _():
     usher.stop()
 
 
+@check("accept-proxy: LOCAL and UNKNOWN are taken off, the address stays")
+def _():
+    sink = Backend("sink", plain)
+    usher = served_by("backend = %s\nproxy-protocol = v1" % sink.address,
+                      "accept-proxy = 127.0.0.1")
+    tlvs = b"\x04\x00\x04abcd"
+    for header in (b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN some more\r\n",
+                   SIGNATURE + b"\x20\x00\x00\x00",
+                   SIGNATURE + b"\x20\x11" + struct.pack(">H", 12) + bytes(12),
+                   SIGNATURE + b"\x20\x00" + struct.pack(">H", len(tlvs)) +
+                   tlvs):
+        got, local = received_after(usher, sink, header + b"hello")
+        same(got, b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nhello" %
+             (local, usher.port), "after %r" % header)
+    usher.stop()
+
+
+if has_ipv6():
+    @check("an IPv4 client of a socket for both families is IPv4 in the header")
+    def _():
+        sink = Backend("sink", plain)
+        listener = socket.socket(socket.AF_INET6)
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(("::", 0))
+        listener.listen(64)
+        usher = Usher("[one]\nprotocol = any\nbackend = %s\n"
+                      "proxy-protocol = v1\n" % sink.address,
+                      sockets=[("both", listener)])
+        got, local = received_after(usher, sink, b"hello")
+        same(got, b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nhello" %
+             (local, usher.port))
+        got, local = received_after(usher, sink, b"hello", host="::1",
+                                    family=socket.AF_INET6)
+        same(got, b"PROXY TCP6 0:0:0:0:0:0:0:1 0:0:0:0:0:0:0:1 %d %d\r\n"
+             b"hello" % (local, usher.port))
+        usher.stop()
+
+
 @check("accept-proxy: without a header closed, from anyone else just bytes")
 def _():
     usher = served_by("backend = " + backend.address,
@@ -321,6 +359,7 @@ def _():
             client.send(data)
             expect(client.end() in ("fin", "reset"), "not closed")
             same(backend.accepted, before, "connections of the backend")
+        expect("end=error" in usher.line_of(client), usher.line_of(client))
     goes_to(usher, "v4", b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n")
     usher.stop()
 
