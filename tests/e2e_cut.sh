@@ -8,7 +8,7 @@
 . "$testdir/e2e/hosts.sh"
 
 in_namespaces
-need nft
+need nft socat ss
 
 # cut HOST: from now on it neither hears nor says anything.
 silence()
@@ -28,6 +28,11 @@ silence()
 mend()
 {
 	at "$1" nft delete table inet cut
+}
+
+without()
+{
+	! "$@"
 }
 
 # hold NAME WORD [SECOND-WORD]: a client that says WORD, hears the answer,
@@ -67,6 +72,10 @@ cat >"$tmp/usher.conf" <<-END
 	[order]
 	payload = "order"
 	backend = 198.51.100.9:7000 [2001:db8:2::9]:7000 several.test:7000
+	[late]
+	payload = "late"
+	backend = 198.51.100.2:7000
+	connect-timeout = 15s
 	[dead]
 	payload = "dead"
 	backend = 198.51.100.9:7000 [2001:db8:2::9]:7000
@@ -104,6 +113,43 @@ took=$((${EPOCHREALTIME/./} - begun))
 check "... as soon: $((took / 1000)) ms" test "$took" -lt 12000000
 check "... and the log says who" wait_for 10 \
     logged usher 'service=plain .*end=backend-reset'
+mend backend
+
+# What a client does while the connect is going on; its SYN goes unheard until
+# the backend is there again, and is sent anew after a second.
+sockets()
+{
+	[ "$(at usher ss -Htn state "$1" "( dport = :$2 or sport = :$2 )" |
+	    wc -l)" -ge 1 ]
+}
+
+silence backend
+# shellcheck disable=SC2016 # for the inner shell
+start finisher ip netns exec client bash -c \
+    'echo late | socat -t 20 - TCP:192.0.2.1:443 >"$0" && : >"$0.end"' \
+    "$tmp/finisher"
+check "a client finishes during the connect" wait_for 10 sockets close-wait 443
+check "... which goes on" sockets syn-sent 7000
+mend backend
+check "... and brings it its answer" wait_for 20 test -e "$tmp/finisher.end"
+check "... whole" grep -q '^198\.51\.100\.1 [0-9]*$' "$tmp/finisher"
+check "... in order" wait_for 10 \
+    logged usher 'service=late .*bytes_in=5 .*end=client-closed'
+
+silence backend
+start resetter ip netns exec client python3 -c '
+import os, socket, struct, sys, time
+s = socket.create_connection(("192.0.2.1", 443))
+s.sendall(b"late\n")
+while not os.path.exists(sys.argv[1]):
+    time.sleep(.02)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+s.close()' "$tmp/resetter.go"
+wait_for 10 sockets syn-sent 7000 || fail "nobody connects"
+: >"$tmp/resetter.go"
+check "a client resets during the connect: that ends it" wait_for 10 \
+    logged usher 'service=late .*end=client-reset'
+check "... and the connect" wait_for 5 without sockets syn-sent 7000
 mend backend
 
 # Each address gets its connect-timeout, in the order of the resolver.

@@ -50,6 +50,20 @@ def state(pid):
         return None
 
 
+def plain(backend, conn, index):
+    """No greeting: what came is kept, and answered with its length."""
+    while backend.read(conn, index):
+        conn.sendall(b"%d\n" % len(backend.received[index]))
+
+
+def script(name, text):
+    path = "%s/%s" % (tmp, name)
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+    return path
+
+
 # -- addresses ------------------------------------------------------------------
 
 if has_ipv6():
@@ -99,6 +113,46 @@ def _():
     Backend("abstract", family=socket.AF_UNIX, address="\0" + name)
     usher = served_by("backend = unix:@" + name)
     goes_to(usher, "abstract")
+    usher.stop()
+
+
+@check("a unix socket to listen at, as systemd passes one")
+def _():
+    path = tmp + "/front.socket"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(8)
+    os.chmod(path, 0o777)
+    sink = Backend("sink", plain)
+    usher = Usher("""
+        [transparent]
+        payload = "t"
+        backend = %s
+        transparent = yes
+        [proxy]
+        payload = "p"
+        backend = %s
+        proxy-protocol = v1
+        [exec]
+        protocol = any
+        exec = %s
+        """ % (backend.address, sink.address, script(
+            "unix", "read -r line\necho \"$line ${REMOTE_ADDR-none}\"\n")),
+                  sockets=[("unix", listener)])
+
+    def ask(data):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(path)
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: client.recv(4096), b""))
+    same(ask(b"t\n"), b"v4\nt\n")
+    ask(b"p\n")
+    expect(wait_for(lambda: sink.ends), "no end at the backend")
+    same(sink.received[0], b"PROXY UNKNOWN\r\np\n")
+    same(ask(b"e\n"), b"e none\n")
+    usher.await_line(r"service=exec backend=\S+ .*end=backend-closed")
     usher.stop()
 
 
@@ -194,12 +248,6 @@ def _():
 
 
 # -- PROXY headers ----------------------------------------------------------------
-
-def plain(backend, conn, index):
-    """No greeting: what came is kept, and answered with its length."""
-    while backend.read(conn, index):
-        conn.sendall(b"%d\n" % len(backend.received[index]))
-
 
 def received_after(usher, sink, data, **options):
     """What the backend gets of a client that sends this."""
@@ -365,14 +413,6 @@ def _():
 
 
 # -- programs and sockets handed over ------------------------------------------------
-
-def script(name, text):
-    path = "%s/%s" % (tmp, name)
-    with open(path, "w") as f:
-        f.write("#!/bin/sh\n" + text)
-    os.chmod(path, 0o755)
-    return path
-
 
 @check("exec runs a program on the client's own socket, from the first byte")
 def _():
