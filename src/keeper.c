@@ -256,7 +256,8 @@ run_program(struct keeper *k, const struct launch_request *request, int client)
 		end_slot(k, slot, END_ERROR, -r);
 }
 
-static void
+/* Returns whether there may be more to hear. */
+static bool
 hear(struct keeper *k)
 {
 	struct launch_request request;
@@ -270,6 +271,7 @@ hear(struct keeper *k)
 		retire(&k->retiring);
 		report_ready(k);
 	}
+	return n != 0;
 }
 
 /*
@@ -472,7 +474,7 @@ keep(struct keeper *k)
 		struct pollfd p = { .fd = k->requests, .events = POLLIN };
 
 		if (wait_any(&p, 1, next_due(k)) > 0)
-			hear(k);
+			(void)hear(k);
 		if (signals.child)
 			reap(k);
 		if (signals.reload)
@@ -499,6 +501,36 @@ stop_accepting(struct keeper *k)
 	}
 }
 
+static bool
+has_programs(const struct rules *rules)
+{
+	for (size_t i = 0; i < rules->n_services; i++)
+		if (rules->services[i].target == GO_EXEC)
+			return true;
+	return false;
+}
+
+/*
+ * Who is undecided may still turn out to want a program, and only we can run
+ * it.  All who could ask have the other end open.
+ */
+static void
+hear_the_last(struct keeper *k)
+{
+	const struct rules *rules = k->current->rules;
+	struct deadline until =
+	    deadline_after(clock_us(), rules->settings.inspect_ms + RETIRE_MS);
+	bool more = has_programs(rules);
+
+	(void)close(KEEPER_FD);
+	while (more && !deadline_passed(until, clock_us())) {
+		struct pollfd p = { .fd = k->requests, .events = POLLIN };
+
+		if (wait_any(&p, 1, until) > 0)
+			more = hear(k);
+	}
+}
+
 int
 keeper_run(const struct keeper_options *options)
 {
@@ -522,5 +554,6 @@ keeper_run(const struct keeper_options *options)
 	start_acceptor(k);
 	keep(k);
 	stop_accepting(k);
+	hear_the_last(k);
 	return 0;
 }

@@ -175,6 +175,21 @@ def _():
     second.stop()
 
 
+@check("SIGTERM to usherd: who is undecided still gets a program")
+def _():
+    usher = Usher(program_rules("late").replace("any", "ssh"))
+    client = usher.connect().send(b"SS")
+    expect(wait_for(lambda: len(usher.descendants()) >= 2), "no child")
+    usher.process.send_signal(signal.SIGTERM)
+    expect(wait_for(lambda: len(usher.descendants()) == 1), "it accepts")
+    client.send(b"H-2.0-y\r\n")
+    client.line()
+    same(client.line(), "SSH-2.0-y\r")
+    same(usher.process.wait(10), 0, "exit status")
+    client.close()
+    usher.stop()
+
+
 def reload(usher):
     usher.process.send_signal(signal.SIGHUP)
 
