@@ -142,14 +142,18 @@ introduce(const struct reach *reach, int backend)
 	return (size_t)r == n ? 0 : -EIO;
 }
 
-/* A client of a unix socket has no address that could be used. */
+/*
+ * A client of a unix socket has no address that could be used; 127.0.0.1 is
+ * somebody else wherever it is not here.
+ */
 static bool
-takes_origin(const struct reach *reach)
+takes_origin(const struct reach *reach, const struct addr *to)
 {
 	sa_family_t family = reach->from->any.sa_family;
 
 	return reach->service->transparent &&
-	    (family == AF_INET || family == AF_INET6);
+	    (family == AF_INET || family == AF_INET6) &&
+	    (!origin_is_loopback(reach->from) || origin_is_loopback(to));
 }
 
 static int
@@ -163,7 +167,7 @@ attempt(const struct reach *reach, const struct addr *to)
 
 	if (service->bind.len != 0)
 		how.from = &service->bind;
-	if (takes_origin(reach)) {
+	if (takes_origin(reach, to)) {
 		how.from = reach->from;
 		how.transparent = true;
 	}
@@ -220,7 +224,7 @@ explain(const struct reach *reach, const struct addr *to, int error)
 static bool
 is_reachable(const struct reach *reach, const struct addr *to)
 {
-	return !takes_origin(reach) || to->any.sa_family == AF_UNIX ||
+	return !takes_origin(reach, to) || to->any.sa_family == AF_UNIX ||
 	    to->any.sa_family == reach->from->any.sa_family;
 }
 

@@ -28,7 +28,7 @@ write_rules()
 	cat <<-END
 		log-target = stderr
 		connect-timeout = 400ms
-		listen = 192.0.2.1:443 [2001:db8:1::1]:443
+		listen = 127.0.0.1:443 192.0.2.1:443 [2001:db8:1::1]:443
 	END
 	for name in far loop own; do
 		cat <<-END
@@ -234,6 +234,14 @@ check "rp_filter: what usher check says helps" follow_advice
 at usher ip rule delete from 192.0.2.0/24 lookup 50
 check "strict rp_filter is no obstacle by itself" sees_client 192.0.2.1 far
 
+here()
+{
+	client=usher ask 127.0.0.1 "$1" | cut -d' ' -f1
+}
+check "a client on usher's own host, and its backend there" \
+    test "$(here loop)" = 127.0.0.1
+check "a client on usher's own host, seen from elsewhere" \
+    test "$(here far)" = 198.51.100.1
 check "a client of a family that no backend has: an error" \
     is_silent 2001:db8:1::1 four
 check "... which the log names" wait_for 10 logged usher \

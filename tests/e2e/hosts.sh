@@ -100,11 +100,12 @@ start_usher_there()
 	    fail "usher serve does not say that it listens"
 }
 
-# ask HOST-ADDRESS WORD: what a client hears that says this word.
+# ask HOST-ADDRESS WORD: what a client hears that says this word; on the host
+# that $client names, if it is set.
 ask()
 {
 	# shellcheck disable=SC2016 # for the inner shell
-	at client timeout 20 bash -c '
+	at "${client-client}" timeout 20 bash -c '
 		exec 3<>"/dev/tcp/$0/443" && echo "$1" >&3 &&
 		    read -r line <&3 && echo "$line"' "$1" "$2" 2>/dev/null
 }
