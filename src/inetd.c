@@ -123,15 +123,6 @@ serve_listening(
 	return keeper_run(&options);
 }
 
-static bool
-has_programs(const struct rules *rules)
-{
-	for (size_t i = 0; i < rules->n_services; i++)
-		if (rules->services[i].target == GO_EXEC)
-			return true;
-	return false;
-}
-
 static const struct service *
 service_of_row(const struct generation *generation, uint16_t row)
 {
@@ -217,7 +208,7 @@ prepare_session(struct session *session, struct generation *generation)
 	session->slot->start_us = clock_us();
 	(void)fd_set_nonblock(session->client, 1);
 	listener_prepare(session->client, &rules->settings);
-	if (!has_programs(rules))
+	if (!launch_is_wanted(rules))
 		return 0;
 	generation->keeper = KEEPER_FD;
 	return fork_session(session);

@@ -501,15 +501,6 @@ stop_accepting(struct keeper *k)
 	}
 }
 
-static bool
-has_programs(const struct rules *rules)
-{
-	for (size_t i = 0; i < rules->n_services; i++)
-		if (rules->services[i].target == GO_EXEC)
-			return true;
-	return false;
-}
-
 /*
  * Who is undecided may still turn out to want a program, and only we can run
  * it.  All who could ask have the other end open.
@@ -520,7 +511,7 @@ hear_the_last(struct keeper *k)
 	const struct rules *rules = k->current->rules;
 	struct deadline until =
 	    deadline_after(clock_us(), rules->settings.inspect_ms + RETIRE_MS);
-	bool more = has_programs(rules);
+	bool more = launch_is_wanted(rules);
 
 	(void)close(KEEPER_FD);
 	while (more && !deadline_passed(until, clock_us())) {

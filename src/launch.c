@@ -152,6 +152,15 @@ be_program(const struct service *service, int client, struct connection *slot)
 	fail(service, slot, errno);
 }
 
+bool
+launch_is_wanted(const struct rules *rules)
+{
+	for (size_t i = 0; i < rules->n_services; i++)
+		if (rules->services[i].target == GO_EXEC)
+			return true;
+	return false;
+}
+
 int
 launch_listen(void)
 {

@@ -8,6 +8,7 @@
 #ifndef USHER_LAUNCH_H
 #define USHER_LAUNCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "rules.h"
@@ -18,6 +19,9 @@ struct launch_request {
 	uint16_t row; /* the service's, in the scoreboard */
 	uint32_t slot;
 };
+
+/* Whether a service runs a program. */
+bool launch_is_wanted(const struct rules *rules);
 
 /*
  * In the keeper: makes where requests come from, and returns its end, CLOEXEC,

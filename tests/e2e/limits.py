@@ -106,6 +106,30 @@ def _():
     usher.stop()
 
 
+@check("max-per-source counts whom a trusted PROXY header names")
+def _():
+    usher = Usher(rules("max-per-source = 2\naccept-proxy = 127.0.0.1"))
+    header = b"PROXY TCP4 192.0.2.%d 198.51.100.1 50000 443\r\n"
+
+    def named(number):
+        return usher.connect().send(header % number)
+    clients = [greeted(named(7)) for _ in range(2)]
+    # The sender of them all is not who is counted.
+    clients += [greeted(named(number)) for number in range(10, 16)]
+    same(named(7).end(), "reset", "the third's end is")
+    usher.await_line(r"client=192\.0\.2\.7 .*end=limit")
+    clients[0].close()
+
+    def serves_again():
+        try:
+            with named(7) as client:
+                return client.send(b"x").line() == "any"
+        except ConnectionError:
+            return False
+    expect(wait_for(serves_again), "not served although one has gone")
+    usher.stop()
+
+
 def serves(usher, source):
     try:
         with usher.connect(source=source) as client:
