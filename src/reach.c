@@ -198,7 +198,8 @@ explain(const struct reach *reach, const struct addr *to, int error)
 	char buffer[512];
 	struct line text = LINE(buffer);
 
-	if (!log_is_quiet(reach->board, reach->slot))
+	if (service->limits.log == LOG_NONE ||
+	    !log_is_quiet(reach->board, reach->slot))
 		return;
 	line_text(&text, service->name);
 	if (error == -EPERM) {
@@ -257,6 +258,7 @@ reach_backend(const struct reach *reach)
 	uint8_t order[RULES_BACKENDS_MAX] = { 0 };
 	int64_t since_us = clock_us();
 	int backend = -EAFNOSUPPORT;
+	bool explained = false;
 
 	if (service->n_backends > 1)
 		plan(reach, order);
@@ -268,8 +270,10 @@ reach_backend(const struct reach *reach)
 		backend = attempt(reach, to);
 		if (backend == -EINTR || backend == -ECANCELED)
 			return backend;
-		if (backend < 0 && service->transparent)
+		if (backend < 0 && takes_origin(reach, to) && !explained) {
 			explain(reach, to, backend);
+			explained = true;
+		}
 		if (is_ours(backend))
 			continue;
 		remember(reach, order[i], backend < 0);
