@@ -44,6 +44,19 @@ const struct collision collisions[] = {
 
 const size_t collisions_count = COUNT(collisions);
 
+uint64_t
+collision_below(const struct protocol *first)
+{
+	uint64_t ret = 0;
+	size_t i;
+
+	for (i = 0; i < collisions_count; i++)
+		if (strcmp(collisions[i].first, first->name) == 0)
+			ret |=
+			    protocol_bit(protocol_find(collisions[i].second));
+	return ret;
+}
+
 static int
 is_pair(const struct collision *row, const char *first, const char *second)
 {

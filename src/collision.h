@@ -10,6 +10,7 @@
 #define USHER_COLLISION_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "protocol.h"
 
@@ -21,6 +22,9 @@ struct collision {
 
 extern const struct collision collisions[];
 extern const size_t collisions_count;
+
+/* Those that should stand below this one, as a sum of their bits. */
+uint64_t collision_below(const struct protocol *first);
 
 /* What is known of a and b, in either order; NULL if they do not collide. */
 const struct collision *collision_between(

@@ -113,7 +113,7 @@ static struct answer
 ask_recogniser(const struct protocol *protocol, struct facts *facts)
 {
 	size_t i = (size_t)(protocol - protocols);
-	uint64_t bit = UINT64_C(1) << i;
+	uint64_t bit = protocol_bit(protocol);
 
 	if (protocol->recognise == tls_recognise)
 		return ask_tls(facts);

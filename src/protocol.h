@@ -33,6 +33,13 @@ struct protocol {
 extern const struct protocol protocols[];
 extern const size_t protocols_count;
 
+/* A set of protocols is the sum of their bits: there are at most 64. */
+static inline uint64_t
+protocol_bit(const struct protocol *protocol)
+{
+	return UINT64_C(1) << (protocol - protocols);
+}
+
 /* The protocol called name, or NULL. */
 const struct protocol *protocol_find(const char *name);
 

@@ -112,8 +112,9 @@ log_mistakes(const struct mistakes *mistakes)
 	}
 }
 
+/* again: usher wrote them, who has looked at all of them together. */
 static int
-read_rules(int fd, struct mistakes *mistakes, struct rules **ret)
+read_rules(int fd, bool again, struct mistakes *mistakes, struct rules **ret)
 {
 	struct content content;
 	struct rules_source source = { .name = "rules" };
@@ -123,7 +124,8 @@ read_rules(int fd, struct mistakes *mistakes, struct rules **ret)
 		return r;
 	source.text = content.text == NULL ? "" : content.text;
 	source.len = content.len;
-	r = rules_parse(&source, 1, NULL, mistakes, ret);
+	r = again ? rules_parse_again(&source, mistakes, ret) :
+		    rules_parse(&source, 1, NULL, mistakes, ret);
 	unmap(&content);
 	return r;
 }
@@ -132,7 +134,7 @@ int
 reload_try(int fd, struct rules **ret)
 {
 	static struct mistakes mistakes;
-	int r = read_rules(fd, &mistakes, ret);
+	int r = read_rules(fd, false, &mistakes, ret);
 
 	mistakes_free(&mistakes);
 	memset(&mistakes, 0, sizeof(mistakes));
@@ -143,7 +145,7 @@ int
 reload_read(int fd, struct rules **ret)
 {
 	static struct mistakes mistakes;
-	int r = read_rules(fd, &mistakes, ret);
+	int r = read_rules(fd, true, &mistakes, ret);
 
 	if (r == -EINVAL)
 		log_mistakes(&mistakes);

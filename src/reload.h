@@ -30,11 +30,13 @@ int reload_start(struct reload *reload, const char *path, char *const argv[]);
  */
 int reload_finish(struct reload *reload, int status, struct rules **ret);
 
-/* Reads rules in normal form, and does not complain.  0 or -errno. */
+/* Reads a file whose addresses are numeric; does not complain.  0 or -errno. */
 int reload_try(int fd, struct rules **ret);
 
-/* Reads normalised rules from a descriptor with a file behind it.  0 or
- * -errno, logged. */
+/*
+ * Reads what usher wrote, and so has checked, from a descriptor with a file
+ * behind it.  0 or -errno, logged.
+ */
 int reload_read(int fd, struct rules **ret);
 
 #endif

@@ -367,25 +367,40 @@ parse(struct parser *parser, const struct rules_source *sources, size_t n)
 	return r == -E2BIG ? -EINVAL : r;
 }
 
+static int
+parse_and_free(struct parser *parser, const struct rules_source *sources,
+    size_t n, struct rules **ret)
+{
+	int r;
+
+	parser->arena = arena_new();
+	parser->scratch = arena_new();
+	r = parse(parser, sources, n);
+	arena_free(parser->scratch);
+	mistakes_sort(parser->mistakes);
+	if (r < 0)
+		arena_free(parser->arena);
+	else
+		*ret = parser->rules;
+	return r;
+}
+
 int
 rules_parse(const struct rules_source *sources, size_t n,
     rules_resolve *resolve, struct mistakes *mistakes, struct rules **ret)
 {
-	struct parser parser = {
-		.arena = arena_new(),
-		.scratch = arena_new(),
-		.mistakes = mistakes,
-		.resolve = resolve,
-	};
-	int r = parse(&parser, sources, n);
+	struct parser parser = { .mistakes = mistakes, .resolve = resolve };
 
-	arena_free(parser.scratch);
-	mistakes_sort(mistakes);
-	if (r < 0)
-		arena_free(parser.arena);
-	else
-		*ret = parser.rules;
-	return r;
+	return parse_and_free(&parser, sources, n, ret);
+}
+
+int
+rules_parse_again(const struct rules_source *source, struct mistakes *mistakes,
+    struct rules **ret)
+{
+	struct parser parser = { .mistakes = mistakes, .again = true };
+
+	return parse_and_free(&parser, source, 1, ret);
 }
 
 void

@@ -228,6 +228,13 @@ typedef int rules_resolve(const char *host, const char *port, struct addr *ret,
 int rules_parse(const struct rules_source *sources, size_t n,
     rules_resolve *resolve, struct mistakes *mistakes, struct rules **ret);
 
+/*
+ * The same for one text that rules_write() wrote.  Its services were compared
+ * with each other before, so that is not done again.
+ */
+int rules_parse_again(const struct rules_source *source,
+    struct mistakes *mistakes, struct rules **ret);
+
 /* The built-in default rules, as text that rules_parse reads. */
 extern const char rules_default_text[];
 

@@ -3,6 +3,8 @@
  * order in which one takes or delays the other's clients, and conditions that
  * exclude each other.  All of it is warnings.
  */
+#include <errno.h>
+
 #include "collision.h"
 #include "rules_overlap.h"
 #include "rules_parser.h"
@@ -51,6 +53,23 @@ drafts_apart(const struct draft *a, const struct draft *b, unsigned *effort)
 	return false;
 }
 
+/* The protocols that it asks for, or those that should stand below them. */
+static uint64_t
+protocols_of(const struct draft *draft, bool below)
+{
+	const struct condition *asked = draft->by_kind[COND_PROTOCOL];
+	uint64_t ret = 0;
+
+	for (size_t i = 0; asked != NULL && i < asked->n; i++) {
+		const struct protocol *protocol = asked_for(&asked->values[i]);
+
+		if (protocol != NULL)
+			ret |= below ? collision_below(protocol) :
+				       protocol_bit(protocol);
+	}
+	return ret;
+}
+
 /* Warns if the lower protocol should be asked before one of the upper's. */
 static void
 check_order(struct parser *parser, const struct draft *upper,
@@ -76,17 +95,21 @@ check_order(struct parser *parser, const struct draft *upper,
 }
 
 static void
-check_orders(struct parser *parser, size_t index, unsigned *effort)
+check_orders(struct parser *parser, size_t index, const uint64_t *asked_above,
+    unsigned *effort)
 {
 	const struct draft *lower = parser->drafts[index];
 	const struct condition *asked = lower->by_kind[COND_PROTOCOL];
 
+	uint64_t below = protocols_of(lower, true);
+
 	for (size_t i = 0; i<index && * effort> 0; i++) {
 		const struct draft *upper = parser->drafts[i];
 
+		if ((asked_above[i] & below) == 0)
+			continue;
 		--*effort;
-		if (!upper->wants[COND_PROTOCOL] ||
-		    drafts_apart(upper, lower, effort))
+		if (drafts_apart(upper, lower, effort))
 			continue;
 		for (size_t j = 0; j < asked->n; j++)
 			if (asked_for(&asked->values[j]) != NULL)
@@ -146,17 +169,24 @@ check_sense(struct parser *parser, const struct draft *draft)
 	}
 }
 
-void
+int
 lint_conflicts(struct parser *parser)
 {
+	size_t n = parser->n_drafts;
+	uint64_t *asked =
+	    arena_alloc(parser->scratch, (n + 1) * sizeof(*asked));
 	unsigned effort = EFFORT_MAX;
 
-	for (size_t i = 0; i < parser->n_drafts; i++) {
+	if (asked == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
 		const struct draft *draft = parser->drafts[i];
 
+		asked[i] = protocols_of(draft, false);
 		if (draft->doubtful || !draft->wants[COND_PROTOCOL])
 			continue;
 		check_sense(parser, draft);
-		check_orders(parser, i, &effort);
+		check_orders(parser, i, asked, &effort);
 	}
+	return 0;
 }

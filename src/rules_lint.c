@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "rules_named.h"
 #include "rules_overlap.h"
 #include "rules_parser.h"
 
@@ -16,9 +17,15 @@
 /* What is known of a later service, perhaps with one value of a condition. */
 struct later {
 	const struct draft *draft;
+	size_t index; /* its own, among the drafts */
 	const struct value *only; /* of the condition kind; NULL: all values */
 	enum condition_kind kind;
 	unsigned *effort; /* left */
+};
+
+struct lint {
+	struct parser *parser;
+	struct named named;
 };
 
 /* Whether there is effort left for one more value. */
@@ -182,17 +189,64 @@ covers(const struct draft *draft, const struct later *later)
 	return *later->effort > 0;
 }
 
+/* Whether it is above and takes all of this. */
+static bool
+takes(const struct lint *lint, uint32_t above, const struct later *later)
+{
+	return above<later->index && * later->effort> 0 &&
+	    covers(lint->parser->drafts[above], later);
+}
+
+/* A name of this kind that the later one wants, which must be covered. */
+static const struct name_pattern *
+name_of(const struct later *later, enum condition_kind kind)
+{
+	const struct condition *own = later->draft->by_kind[kind];
+
+	if (!wants(later->draft, kind))
+		return NULL;
+	if (later->only != NULL && later->kind == kind)
+		return &later->only->name;
+	for (size_t i = 0; i < own->n; i++)
+		if (!own->values[i].negated)
+			return &own->values[i].name;
+	return NULL;
+}
+
+/* The first above best of those that ask for a name, and take all of this. */
+static uint32_t
+find_named(const struct lint *lint, const struct later *later,
+    enum condition_kind kind, uint32_t best)
+{
+	const struct name_pattern *name = name_of(later, kind);
+	struct named_walk walk;
+	uint32_t i;
+
+	if (name == NULL)
+		return best;
+	named_walk(&lint->named, kind, name, &walk);
+	while ((i = named_next(&walk)) != NAMED_NONE)
+		if (i < best && takes(lint, i, later))
+			best = i;
+	return best;
+}
+
 /* The first service above that takes all of this, or NULL. */
 static const struct draft *
-find_cover(const struct parser *parser, size_t index, const struct later *later)
+find_cover(const struct lint *lint, const struct later *later)
 {
-	for (size_t i = 0; i<index && * later->effort> 0; i++) {
-		const struct draft *draft = parser->drafts[i];
+	const struct named *named = &lint->named;
+	uint32_t best = NAMED_NONE;
 
-		if (!draft->doubtful && covers(draft, later))
-			return draft;
+	for (uint32_t i = 0; i < named->n_others && best == NAMED_NONE; i++) {
+		if (named->others[i] >= later->index)
+			break;
+		if (takes(lint, named->others[i], later))
+			best = named->others[i];
 	}
-	return NULL;
+	best = find_named(lint, later, COND_SERVER_NAME, best);
+	best = find_named(lint, later, COND_HTTP_HOST, best);
+	return best == NAMED_NONE ? NULL : lint->parser->drafts[best];
 }
 
 /*
@@ -200,18 +254,18 @@ find_cover(const struct parser *parser, size_t index, const struct later *later)
  * *ret_first.  Returns whether all that it wants are taken.
  */
 static bool
-find_covers(const struct parser *parser, size_t index, struct later *later,
+find_covers(const struct lint *lint, struct later *later,
     const struct condition *condition, const struct draft **ret,
     const struct draft **ret_first)
 {
-	bool all = wants(parser->drafts[index], condition->kind);
+	bool all = wants(later->draft, condition->kind);
 
 	later->kind = condition->kind;
 	for (size_t i = 0; i < condition->n; i++) {
 		if (condition->values[i].negated)
 			continue;
 		later->only = &condition->values[i];
-		ret[i] = find_cover(parser, index, later);
+		ret[i] = find_cover(lint, later);
 		all = all && ret[i] != NULL;
 		if (*ret_first == NULL)
 			*ret_first = ret[i];
@@ -229,65 +283,86 @@ complain(struct parser *parser, const struct draft *draft,
 	    " all that it could");
 }
 
+/* How many values a connection may have to have. */
+static size_t
+choices(const struct condition *condition)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < condition->n; i++)
+		n += !condition->values[i].negated;
+	return n;
+}
+
+static void
+warn(struct parser *parser, const struct place *at, const struct draft *above)
+{
+	WARN_AT(parser, at, "this never gets here: [", above->service.name,
+	    "] at ", PLACE(parser, &above->at), " takes it before");
+}
+
 /*
  * One value that an earlier service takes is a warning; if it is so with all
- * values of a condition, the service is never reached.
+ * values of a condition, the service is never reached.  A single value is as
+ * good as the whole service, which nothing takes.
  */
 static int
-lint_values(struct parser *parser, size_t index, struct later *later)
+lint_values(const struct lint *lint, struct later *later)
 {
-	const struct draft *draft = parser->drafts[index];
+	const struct draft *draft = later->draft;
 	const struct draft **above, *first = NULL;
 
 	for (size_t i = 0; i < draft->service.n_conditions; i++) {
 		const struct condition *condition =
 		    &draft->service.conditions[i];
 
-		above =
-		    arena_alloc(parser->scratch, condition->n * sizeof(*above));
+		if (choices(condition) < 2)
+			continue;
+		above = arena_alloc(
+		    lint->parser->scratch, condition->n * sizeof(*above));
 		if (above == NULL)
 			return -ENOMEM;
-		if (find_covers(
-			parser, index, later, condition, above, &first)) {
-			complain(parser, draft, first, false);
+		if (find_covers(lint, later, condition, above, &first)) {
+			complain(lint->parser, draft, first, false);
 			return 0;
 		}
 		for (size_t j = 0; j < condition->n; j++)
 			if (above[j] != NULL)
-				WARN_AT(parser,
+				warn(lint->parser,
 				    &draft->value_at[condition->kind][j],
-				    "this never gets here: [",
-				    above[j]->service.name, "] at ",
-				    PLACE(parser, &above[j]->at),
-				    " takes it before");
+				    above[j]);
 	}
 	return 0;
 }
 
 static int
-lint_one(struct parser *parser, size_t index, unsigned *effort)
+lint_one(const struct lint *lint, size_t index, unsigned *effort)
 {
-	const struct draft *draft = parser->drafts[index], *above;
-	struct later later = { .draft = draft, .effort = effort };
+	const struct draft *draft = lint->parser->drafts[index], *above;
+	struct later later = {
+		.draft = draft, .index = index, .effort = effort
+	};
 
 	if (draft->doubtful)
 		return 0;
-	above = find_cover(parser, index, &later);
+	above = find_cover(lint, &later);
 	if (above == NULL)
-		return lint_values(parser, index, &later);
-	complain(parser, draft, above, true);
+		return lint_values(lint, &later);
+	complain(lint->parser, draft, above, true);
 	return 0;
 }
 
 int
 lint_services(struct parser *parser)
 {
+	struct lint lint = { .parser = parser };
 	unsigned effort = EFFORT_MAX;
-	int r = 0;
+	int r;
 
 	for (size_t i = 0; i < parser->n_drafts; i++)
 		note_kinds(parser->drafts[i]);
+	r = named_build(parser, &lint.named);
 	for (size_t i = 1; i < parser->n_drafts && r == 0; i++)
-		r = lint_one(parser, i, &effort);
+		r = lint_one(&lint, i, &effort);
 	return r;
 }

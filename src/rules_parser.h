@@ -10,7 +10,8 @@
  *	rules_value.c    values of settings
  *	rules_target.c   addresses and everything about where it goes
  *	rules_condition.c, rules_payload.c   values of conditions
- *	rules_lint.c     what is wrong between services
+ *	rules_lint.c, rules_named.c, rules_overlap.c, rules_conflict.c
+ *	                 what is wrong between services
  */
 #ifndef USHER_RULES_PARSER_H
 #define USHER_RULES_PARSER_H
@@ -43,6 +44,7 @@ struct parser {
 	struct arena *scratch; /* what they do not */
 	struct mistakes *mistakes;
 	rules_resolve *resolve; /* NULL: numeric addresses only */
+	bool again; /* services have been compared with each other before */
 	struct place here; /* the line that is read; col is never looked at */
 	struct place setting_at[KEYS_MAX]; /* where each was set */
 	struct place key_at[KEYS_MAX]; /* the same in this section */
@@ -143,10 +145,10 @@ int section_assign(struct parser *parser, const struct key *key, const char *at,
 /* With all sections read: settings and drafts become the rules. */
 int services_finish(struct parser *parser);
 
-/* Notes what is wrong between services (rules_lint.c). */
+/* Notes what is wrong between services (rules_lint.c): 0 or -ENOMEM. */
 int lint_services(struct parser *parser);
 
 /* Then warns of what hardly was meant (rules_conflict.c). */
-void lint_conflicts(struct parser *parser);
+int lint_conflicts(struct parser *parser);
 
 #endif

@@ -365,10 +365,13 @@ services_finish(struct parser *parser)
 	check_any_service(parser);
 	settle_silence(parser);
 	check_conditions(parser);
-	r = lint_services(parser);
-	if (r < 0)
-		return r;
-	lint_conflicts(parser);
+	if (!parser->again) {
+		r = lint_services(parser);
+		if (r == 0)
+			r = lint_conflicts(parser);
+		if (r < 0)
+			return r;
+	}
 	rules->services = arena_alloc(
 	    parser->arena, parser->n_drafts * sizeof(*rules->services));
 	if (rules->services == NULL)

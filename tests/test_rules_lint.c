@@ -233,6 +233,73 @@ START_TEST(looks_at_all_above)
 }
 END_TEST
 
+#define PAIRS (sizeof(pairs) / sizeof(pairs[0]))
+#define ABOVE 7
+
+/* Whether lint says of two services alone that the first takes all. */
+static bool
+takes_all(const char *above, const char *below)
+{
+	struct mistakes mistakes;
+	struct rules *rules = NULL;
+	char text[512];
+	bool ret;
+
+	snprintf(text, sizeof(text),
+	    "[above]\nreject=close\n%s\n[below]\nreject=close\n%s\n", above,
+	    below);
+	ret = parse(text, &mistakes, &rules) < 0 &&
+	    strstr(mistakes.list[0].message, " takes all ") != NULL;
+	rules_free(rules);
+	mistakes_free(&mistakes);
+	return ret;
+}
+
+/* What lint says of the last service, or "". */
+static void
+find_last(const struct mistakes *mistakes, char *ret, size_t size)
+{
+	ret[0] = '\0';
+	for (size_t i = 0; i < mistakes->n; i++)
+		if (strncmp(mistakes->list[i].message, "[last]", 6) == 0)
+			snprintf(ret, size, "%s", mistakes->list[i].message);
+}
+
+/* Of several services above, lint names the first that takes all by itself. */
+START_TEST(names_the_first_that_takes_all)
+{
+	for (size_t below = 0; below < PAIRS; below++) {
+		struct mistakes mistakes;
+		struct rules *rules = NULL;
+		char text[4096], want[64] = "", got[1024];
+		size_t n = 0;
+
+		for (size_t j = 0; j < ABOVE; j++) {
+			const char *above =
+			    pairs[((size_t)_i + j * 11) % PAIRS].above;
+
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+			    "[s%zu]\nreject=close\n%s\n", j, above);
+			if (want[0] == '\0' &&
+			    takes_all(above, pairs[below].below))
+				snprintf(want, sizeof(want),
+				    "[last] is never reached: [s%zu] at r:", j);
+		}
+		snprintf(text + n, sizeof(text) - n,
+		    "[last]\nreject=close\n%s\n", pairs[below].below);
+		parse(text, &mistakes, &rules);
+		find_last(&mistakes, got, sizeof(got));
+		if (want[0] != '\0')
+			ck_assert_msg(strncmp(got, want, strlen(want)) == 0,
+			    "%s: %s", text, got);
+		ck_assert_int_eq(
+		    want[0] != '\0', strstr(got, " takes all ") != NULL);
+		rules_free(rules);
+		mistakes_free(&mistakes);
+	}
+}
+END_TEST
+
 /* Conditions of a service and of one below it, and what is warned of. */
 static const struct {
 	const char *above, *below, *warning;
@@ -280,6 +347,68 @@ START_TEST(warns_of_what_was_hardly_meant)
 }
 END_TEST
 
+/* What was written after all had been compared is not compared again. */
+START_TEST(looks_at_what_was_written_once)
+{
+	static const char text[] = "[a]\nprotocol=any\nreject=close\n"
+				   "[b]\nprotocol=ssh\nreject=close\n";
+	struct rules_source source = { "r", text, sizeof(text) - 1 };
+	struct mistakes mistakes = { 0 };
+	struct rules *rules = NULL;
+
+	ck_assert_int_eq(rules_parse_again(&source, &mistakes, &rules), 0);
+	ck_assert_uint_eq(rules->n_services, 2);
+	rules_free(rules);
+	mistakes_free(&mistakes);
+}
+END_TEST
+
+static double
+cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Least processor time of some readings of n services with their own names. */
+static double
+measure(unsigned n)
+{
+	struct mistakes mistakes;
+	struct rules *rules = NULL;
+	double best = 1e9;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	for (unsigned i = 0; i < n; i++)
+		fprintf(out,
+		    "[s%u]\nreject = close\n"
+		    "server-name = h%u.example.net *.h%u.example.net\n",
+		    i, i, i);
+	fclose(out);
+	for (unsigned i = 0; i < 5; i++) {
+		double start = cpu_ms();
+
+		ck_assert_int_eq(parse(text, &mistakes, &rules), 0);
+		start = cpu_ms() - start;
+		best = start < best ? start : best;
+		rules_free(rules);
+		mistakes_free(&mistakes);
+	}
+	free(text);
+	return best;
+}
+
+/* Eight times as many take eight times as long, not 64 times. */
+START_TEST(costs_a_name_no_more_among_many)
+{
+	ck_assert_double_lt(measure(960), measure(120) * 32);
+}
+END_TEST
+
 /* A file made to be slow: many values in each of many services. */
 START_TEST(gives_up_in_time)
 {
@@ -322,6 +451,9 @@ rules_lint_suite(void)
 	tcase_add_loop_test(tests, looks_at_all_above, 0, N(several));
 	tcase_add_loop_test(
 	    tests, warns_of_what_was_hardly_meant, 0, N(orders));
+	tcase_add_loop_test(tests, names_the_first_that_takes_all, 0, N(pairs));
+	tcase_add_test(tests, looks_at_what_was_written_once);
+	tcase_add_test(tests, costs_a_name_no_more_among_many);
 	tcase_add_test(tests, gives_up_in_time);
 	suite_add_tcase(suite, tests);
 	return suite;
