@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "explain_inner.h"
+#include "http.h"
 #include "rules_keys.h"
 
 /* What a condition says to the first n bytes only. */
@@ -70,6 +71,43 @@ say_client(const struct addr *addr, struct line *text)
 		addr_write(text, addr);
 }
 
+const char *
+explain_http(struct facts *facts, bool host, size_t *ret_n)
+{
+	const struct http2_request *request = facts_request(facts);
+	struct answer found;
+	struct span span;
+
+	found = host ? http_find_host(facts->bytes, facts->n, &span) :
+		       http_find_path(facts->bytes, facts->n, &span);
+	if (found.verdict == ANSWER_YES) {
+		*ret_n = span.len;
+		return (const char *)facts->bytes + span.at;
+	}
+	if (request == NULL || !(host ? request->has_host : request->has_path))
+		return NULL;
+	*ret_n = host ? request->host_len : request->path_len;
+	return host ? request->host : request->path;
+}
+
+static void
+say_http(struct facts *facts, bool host, struct line *text)
+{
+	const char *part;
+	size_t n;
+
+	part = explain_http(facts, host, &n);
+	if (part == NULL) {
+		line_text(text,
+		    host ? "no host of an HTTP request" :
+			   "no path of an HTTP request");
+		return;
+	}
+	line_text(text, host ? "the host is \"" : "the path is \"");
+	line_escaped(text, part, n);
+	line_char(text, '"');
+}
+
 /* What the condition looked at. */
 static void
 say_subject(const struct reason *reason, struct facts *facts, struct line *text)
@@ -96,6 +134,11 @@ say_subject(const struct reason *reason, struct facts *facts, struct line *text)
 			line_escaped(text, hello->name, hello->name_len);
 			line_char(text, '"');
 		}
+		break;
+	case COND_HTTP_HOST:
+	case COND_HTTP_PATH:
+		say_http(
+		    facts, reason->condition->kind == COND_HTTP_HOST, text);
 		break;
 	case COND_FROM:
 		line_text(text, "the client is ");

@@ -30,6 +30,12 @@ void explain_service(const struct service *service, const struct facts *facts,
 void explain_reason(
     const struct reason *reason, struct facts *facts, struct line *text);
 
+/*
+ * The host, or the path, of an HTTP request of either version: *ret_n bytes
+ * from a stranger; NULL if there is none.
+ */
+const char *explain_http(struct facts *facts, bool host, size_t *ret_n);
+
 /* Where a service leads: "127.0.0.1:22", a program, "close", "reset". */
 void explain_target(const struct service *service, struct line *text);
 

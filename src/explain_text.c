@@ -5,7 +5,6 @@
 
 #include "explain.h"
 #include "explain_inner.h"
-#include "http.h"
 #include "json.h"
 
 static void
@@ -66,18 +65,19 @@ print_hello(FILE *out, struct facts *facts)
 static void
 print_http(FILE *out, struct facts *facts)
 {
-	struct span span;
+	const char *part;
+	size_t n;
 
-	if (http_find_host(facts->bytes, facts->n, &span).verdict ==
-	    ANSWER_YES) {
+	part = explain_http(facts, true, &n);
+	if (part != NULL) {
 		fputs("http host    ", out);
-		json_string(out, facts->bytes + span.at, span.len);
+		json_string(out, part, n);
 		putc('\n', out);
 	}
-	if (http_find_path(facts->bytes, facts->n, &span).verdict ==
-	    ANSWER_YES) {
+	part = explain_http(facts, false, &n);
+	if (part != NULL) {
 		fputs("http path    ", out);
-		json_string(out, facts->bytes + span.at, span.len);
+		json_string(out, part, n);
 		putc('\n', out);
 	}
 }

@@ -69,6 +69,12 @@ facts_hello(struct facts *facts)
 	return ask_tls(facts).verdict == ANSWER_YES ? &facts->hello : NULL;
 }
 
+const struct http2_request *
+facts_request(struct facts *facts)
+{
+	return ask_http2(facts).verdict == ANSWER_YES ? &facts->request : NULL;
+}
+
 static struct answer
 from_bool(bool yes)
 {

@@ -50,6 +50,9 @@ void facts_update(struct facts *facts);
 /* The ClientHello if there is a whole one, or NULL. */
 const struct tls_hello *facts_hello(struct facts *facts);
 
+/* The first request of cleartext HTTP/2 if there is a whole one, or NULL. */
+const struct http2_request *facts_request(struct facts *facts);
+
 enum decision_kind {
 	DECIDED_SERVICE,
 	DECIDED_NONE, /* no rule says yes */

@@ -71,6 +71,27 @@ counts_bytes()
 	explain /dev/null | grep -q '^now: wait for more (at least 1 byte)$'
 }
 
+# Of HTTP/2 in the clear, too: host and path, and why a rule does not fit.
+says_what_http2_asks_for()
+{
+	cat >"$tmp/http.conf" <<-END
+		[other]
+		http-host = www.example.net
+		backend = 127.0.0.1:1
+		[deep]
+		http-path = /deep
+		backend = 127.0.0.1:2
+	END
+	"$usher" explain -c "$tmp/http.conf" \
+	    "$testdir/vectors/cap_http2_nghttp.bin" >"$tmp/out" &&
+	    grep -q '^http host    "127.0.0.1"' "$tmp/out" &&
+	    grep -q '^http path    "/"' "$tmp/out" &&
+	    grep -q '^ *other *no *http-host: the host is "127.0.0.1"' "$tmp/out" &&
+	    grep -q '^ *deep *no *http-path: the path is "/"' "$tmp/out" &&
+	    printf 'SSH-2.0-x' | "$usher" explain -c "$tmp/http.conf" >"$tmp/out" &&
+	    grep -q '^ *other *no *http-host: no host of an HTTP request' "$tmp/out"
+}
+
 # One real client, whose bytes are kept.
 waits_for_a_client()
 {
@@ -120,6 +141,7 @@ check "the address reached counts" bytes_tell 'zz' "d['service'] == 'admin'" \
     --local 127.0.0.1:8022
 check "the reason names the key and the byte" says_why
 check "one byte is one byte" counts_bytes
+check "what HTTP/2 in the clear asks for is told" says_what_http2_asks_for
 check "one real client is waited for, and its bytes kept" waits_for_a_client
 check "a file that is not there: a message, status 1" fails_with 1 "$tmp/none"
 check "a wrong address: a message, status 2" fails_with 2 --from nonsense
