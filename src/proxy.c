@@ -1,10 +1,12 @@
 #include "proxy.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "line.h"
+#include "shape.h"
 
-static const uint8_t signature[12] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a,
+static const char signature[12] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a,
 	0x51, 0x55, 0x49, 0x54, 0x0a };
 static const char v1_word[] = "PROXY ";
 
@@ -15,188 +17,164 @@ enum {
 	V2_UNSPEC = 0x00,
 	V2_TCP4 = 0x11,
 	V2_TCP6 = 0x21,
-	V2_TCP4_LEN = 12,
-	V2_TCP6_LEN = 36,
 	TLV_ALPN = 0x01,
 	TLV_AUTHORITY = 0x02,
 };
 
+/* An end of a connection as it stands in a header. */
+struct end {
+	uint8_t ip[16]; /* the first 4 of them for IPv4 */
+	uint16_t port;
+};
+
 static void
-set_v4(struct addr *ret, const uint8_t *ip, const uint8_t *port)
+set_addr(struct addr *ret, sa_family_t family, const struct end *end)
 {
 	memset(ret, 0, sizeof(*ret));
-	ret->len = sizeof(ret->v4);
-	ret->v4.sin_family = AF_INET;
-	memcpy(&ret->v4.sin_addr, ip, 4);
-	memcpy(&ret->v4.sin_port, port, 2);
+	if (family == AF_INET) {
+		ret->len = sizeof(ret->v4);
+		ret->v4.sin_family = AF_INET;
+		ret->v4.sin_port = htons(end->port);
+		memcpy(&ret->v4.sin_addr, end->ip, 4);
+		return;
+	}
+	ret->len = sizeof(ret->v6);
+	ret->v6.sin6_family = AF_INET6;
+	ret->v6.sin6_port = htons(end->port);
+	memcpy(&ret->v6.sin6_addr, end->ip, 16);
+	addr_unmap(ret);
 }
 
 static void
-set_v6(struct addr *ret, const uint8_t *ip, const uint8_t *port)
+read_ip(struct cursor *cursor, size_t size, struct end *ret)
 {
-	memset(ret, 0, sizeof(*ret));
-	ret->len = sizeof(ret->v6);
-	ret->v6.sin6_family = AF_INET6;
-	memcpy(&ret->v6.sin6_addr, ip, 16);
-	memcpy(&ret->v6.sin6_port, port, 2);
-	addr_unmap(ret);
+	for (size_t i = 0; i < size; i++)
+		ret->ip[i] = cursor_u8(cursor);
+}
+
+/* Addresses, then ports, which are all there. */
+static void
+read_ends(struct cursor cursor, size_t size, struct proxy_header *ret)
+{
+	sa_family_t family = size == 4 ? AF_INET : AF_INET6;
+	struct end from = { 0 }, to = { 0 };
+
+	read_ip(&cursor, size, &from);
+	read_ip(&cursor, size, &to);
+	from.port = cursor_u16(&cursor);
+	to.port = cursor_u16(&cursor);
+	set_addr(&ret->source, family, &from);
+	set_addr(&ret->destination, family, &to);
 }
 
 /* The fixed part and the addresses; TLVs are skipped by the length. */
 static struct answer
-parse_v2(const uint8_t *b, size_t n, struct proxy_header *ret)
+parse_v2(const uint8_t *bytes, size_t n, struct proxy_header *ret)
 {
-	size_t len, wanted;
+	struct shape shape = shape_over(bytes, n);
+	struct cursor addresses;
+	struct answer answer;
+	uint32_t command, rest, len, size = 0;
 
-	if (n > 12 && b[12] != V2_PROXY && b[12] != V2_LOCAL)
-		return answer_no();
-	if (n < PROXY_V2_FIXED)
-		return answer_more(n < 12 ? n + 1 : n < 13 ? 13 : 16);
-	len = (size_t)b[14] << 8 | b[15];
-	wanted = b[13] == V2_TCP4 ? V2_TCP4_LEN :
-	    b[13] == V2_TCP6      ? V2_TCP6_LEN :
-				    0;
-	if (b[12] == V2_PROXY && len < wanted)
-		return answer_no();
-	if (n < PROXY_V2_FIXED + len)
-		return answer_more(PROXY_V2_FIXED + len);
-	ret->len = PROXY_V2_FIXED + len;
-	ret->known = b[12] == V2_PROXY && wanted > 0;
-	if (ret->known && wanted == V2_TCP4_LEN) {
-		set_v4(&ret->source, b + 16, b + 24);
-		set_v4(&ret->destination, b + 20, b + 26);
-	} else if (ret->known) {
-		set_v6(&ret->source, b + 16, b + 48);
-		set_v6(&ret->destination, b + 32, b + 50);
-	}
-	return answer_yes();
-}
-
-/* The words of version 1's line, between single blanks. */
-static size_t
-split(const char *text, size_t n, const char *words[5], size_t lens[5])
-{
-	size_t count = 0;
-
-	while (count < 5) {
-		const char *blank = memchr(text, ' ', n);
-
-		words[count] = text;
-		lens[count] = blank == NULL ? n : (size_t)(blank - text);
-		count++;
-		if (blank == NULL)
-			return count;
-		n -= (size_t)(blank - text) + 1;
-		text = blank + 1;
-	}
-	return count + 1;
-}
-
-/* 0 to 65535 without leading zeros. */
-static bool
-parse_port(const char *text, size_t n, uint16_t *ret)
-{
-	uint32_t port = 0;
-
-	if (n == 0 || n > 5 || (n > 1 && text[0] == '0'))
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		port = port * 10 + (uint32_t)(text[i] - '0');
-	}
-	if (port > 65535)
-		return false;
-	*ret = (uint16_t)port;
-	return true;
+	shape_bytes(&shape, signature, sizeof(signature));
+	command = shape_be(&shape, 1, V2_LOCAL, V2_PROXY);
+	rest = shape_be(&shape, 3, 0, 0xffffff);
+	len = rest & 0xffff;
+	if (command == V2_PROXY && rest >> 16 == V2_TCP4)
+		size = 4;
+	else if (command == V2_PROXY && rest >> 16 == V2_TCP6)
+		size = 16;
+	if (size > 0 && len < 2 * (size + 2))
+		shape_refuse(&shape);
+	addresses = shape.cursor;
+	shape_skip(&shape, len);
+	answer = shape_answer(&shape);
+	if (answer.verdict != ANSWER_YES)
+		return answer;
+	ret->len = shape.cursor.at;
+	ret->known = size > 0;
+	if (ret->known)
+		read_ends(addresses, size, ret);
+	return answer;
 }
 
 static bool
-parse_end(const char *host, size_t host_len, const char *port, size_t port_len,
-    sa_family_t family, struct addr *ret)
+is_ip_byte(uint8_t byte)
 {
-	uint16_t number;
-
-	if (host_len == 0 || host[0] == '[' ||
-	    addr_parse_host(host, host_len, ret) < 0 ||
-	    ret->any.sa_family != family ||
-	    !parse_port(port, port_len, &number))
-		return false;
-	if (family == AF_INET)
-		ret->v4.sin_port = htons(number);
-	else
-		ret->v6.sin6_port = htons(number);
-	addr_unmap(ret);
-	return true;
+	return byte_is_hex(byte) || byte == ':' || byte == '.';
 }
 
-/* The line without "PROXY " and CRLF. */
-static bool
-parse_line(const char *text, size_t n, struct proxy_header *ret)
+/* An address as text, and the blank after it. */
+static void
+read_text(struct shape *shape, sa_family_t family, struct end *ret)
 {
-	const char *words[5];
-	size_t lens[5], count;
-	sa_family_t family;
+	char text[INET6_ADDRSTRLEN] = "";
+	size_t len = 0;
 
-	if (n >= 7 && memcmp(text, "UNKNOWN", 7) == 0 &&
-	    (n == 7 || text[7] == ' ')) {
-		ret->known = false;
-		return true;
+	while (len < sizeof(text) - 1 && is_ip_byte(shape_peek(shape))) {
+		text[len++] = (char)shape_peek(shape);
+		shape_skip(shape, 1);
 	}
-	count = split(text, n, words, lens);
-	if (count != 5 || lens[0] != 4)
-		return false;
-	if (memcmp(words[0], "TCP4", 4) == 0)
-		family = AF_INET;
-	else if (memcmp(words[0], "TCP6", 4) == 0)
-		family = AF_INET6;
-	else
-		return false;
-	ret->known = true;
-	return parse_end(words[1], lens[1], words[3], lens[3], family,
-		   &ret->source) &&
-	    parse_end(words[2], lens[2], words[4], lens[4], family,
-		&ret->destination);
+	shape_byte(shape, ' ');
+	if (!shape_stopped(shape) && inet_pton(family, text, ret->ip) != 1)
+		shape_refuse(shape);
+}
+
+/* "SOURCE DESTINATION PORT PORT" */
+static void
+read_words(struct shape *shape, sa_family_t family, struct proxy_header *ret)
+{
+	struct end from = { 0 }, to = { 0 };
+
+	read_text(shape, family, &from);
+	read_text(shape, family, &to);
+	from.port = (uint16_t)shape_decimal(shape, 0, UINT16_MAX);
+	shape_byte(shape, ' ');
+	to.port = (uint16_t)shape_decimal(shape, 0, UINT16_MAX);
+	set_addr(&ret->source, family, &from);
+	set_addr(&ret->destination, family, &to);
+}
+
+static bool
+is_in_line(uint8_t byte)
+{
+	return byte != '\r';
 }
 
 static struct answer
-parse_v1(const uint8_t *b, size_t n, struct proxy_header *ret)
+parse_v1(const uint8_t *bytes, size_t n, struct proxy_header *ret)
 {
-	size_t word = sizeof(v1_word) - 1;
-	struct proxy_header header = { .len = 0 };
-	const uint8_t *cr;
+	static const char *const kinds[] = { "UNKNOWN", "TCP4 ", "TCP6 " };
+	struct shape shape =
+	    shape_over(bytes, n < PROXY_V1_MAX ? n : PROXY_V1_MAX);
+	struct proxy_header header = { 0 };
+	struct answer answer;
+	size_t kind;
 
-	cr = memchr(b, '\r', n < PROXY_V1_MAX ? n : PROXY_V1_MAX);
-	if (cr == NULL)
-		return n < PROXY_V1_MAX ? answer_more(n + 1) : answer_no();
-	header.len = (size_t)(cr - b) + 2;
-	if (header.len > PROXY_V1_MAX)
+	shape_text(&shape, v1_word);
+	kind = shape_one_of(&shape, kinds, COUNT(kinds));
+	header.known = kind > 0;
+	if (header.known)
+		read_words(&shape, kind == 1 ? AF_INET : AF_INET6, &header);
+	else if (shape_peek(&shape) == ' ')
+		shape_run(&shape, is_in_line, 1, PROXY_V1_MAX);
+	shape_text(&shape, "\r\n");
+	answer = shape_answer(&shape);
+	if (answer.verdict == ANSWER_MORE && answer.need > PROXY_V1_MAX)
 		return answer_no();
-	if (n < header.len)
-		return answer_more(header.len);
-	if (cr[1] != '\n' || header.len < word + 2 ||
-	    !parse_line((const char *)b + word, header.len - word - 2, &header))
-		return answer_no();
+	if (answer.verdict != ANSWER_YES)
+		return answer;
+	header.len = shape.cursor.at;
 	*ret = header;
-	return answer_yes();
+	return answer;
 }
 
 struct answer
 proxy_parse(const uint8_t *bytes, size_t n, struct proxy_header *ret)
 {
-	size_t word = sizeof(v1_word) - 1;
-	size_t sign = sizeof(signature);
-
-	if (n == 0)
-		return answer_more(1);
-	if (bytes[0] == signature[0]) {
-		if (memcmp(bytes, signature, n < sign ? n : sign) != 0)
-			return answer_no();
-		return parse_v2(bytes, n, ret);
-	}
-	if (memcmp(bytes, v1_word, n < word ? n : word) != 0)
-		return answer_no();
-	return parse_v1(bytes, n, ret);
+	if (n > 0 && bytes[0] == (uint8_t)v1_word[0])
+		return parse_v1(bytes, n, ret);
+	return parse_v2(bytes, n, ret);
 }
 
 /* IPv4 in IPv6's clothes. */

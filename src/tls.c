@@ -225,32 +225,42 @@ read_hello(struct records *records, struct draft *draft)
 		draft->version = draft->offered;
 }
 
-struct answer
-tls_parse(const uint8_t *bytes, size_t n, struct tls_hello *ret)
+static struct answer
+read_all(const uint8_t *bytes, size_t n, struct draft *ret)
 {
 	struct records records = { cursor_over(bytes, n), 0, HANDSHAKE_HEADER,
 		false };
-	struct draft draft;
 
-	memset(&draft, 0, sizeof(draft));
-	read_hello(&records, &draft);
+	*ret = (struct draft){ .name = records };
+	read_hello(&records, ret);
 	if (records.bad)
 		return answer_no();
 	if (cursor_is_short(&records.raw))
 		return cursor_more(&records.raw);
+	return answer_yes();
+}
+
+struct answer
+tls_parse(const uint8_t *bytes, size_t n, struct tls_hello *ret)
+{
+	struct draft draft;
+	struct answer answer = read_all(bytes, n, &draft);
+
+	if (answer.verdict != ANSWER_YES)
+		return answer;
 	ret->version = draft.version;
 	ret->n_alpn = draft.n_alpn;
 	ret->alpn = draft.alpn;
 	keep_name(&draft, ret);
-	return answer_yes();
+	return answer;
 }
 
 struct answer
 tls_recognise(const uint8_t *bytes, size_t n)
 {
-	struct tls_hello hello;
+	struct draft draft;
 
-	return tls_parse(bytes, n, &hello);
+	return read_all(bytes, n, &draft);
 }
 
 bool
