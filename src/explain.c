@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "explain_inner.h"
-#include "http.h"
 #include "rules_keys.h"
 
 /* What a condition says to the first n bytes only. */
@@ -74,12 +73,10 @@ say_client(const struct addr *addr, struct line *text)
 const char *
 explain_http(struct facts *facts, bool host, size_t *ret_n)
 {
+	struct answer found = host ? facts_host(facts) : facts_path(facts);
+	struct span span = host ? facts->host_at : facts->path_at;
 	const struct http2_request *request = facts_request(facts);
-	struct answer found;
-	struct span span;
 
-	found = host ? http_find_host(facts->bytes, facts->n, &span) :
-		       http_find_path(facts->bytes, facts->n, &span);
 	if (found.verdict == ANSWER_YES) {
 		*ret_n = span.len;
 		return (const char *)facts->bytes + span.at;

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "http.h"
-
 static char
 lower(char c)
 {
@@ -34,45 +32,6 @@ match_name(const struct name_pattern *pattern, const char *name, size_t n)
 	/* The pattern begins with the dot, so a label stands before it. */
 	return n > pattern->len &&
 	    equal_folded(pattern->text, name + n - pattern->len, pattern->len);
-}
-
-void
-facts_update(struct facts *facts)
-{
-	facts->tls_asked = false;
-	facts->http2_asked = false;
-	facts->protocols_asked = 0;
-}
-
-static struct answer
-ask_tls(struct facts *facts)
-{
-	if (!facts->tls_asked)
-		facts->tls = tls_parse(facts->bytes, facts->n, &facts->hello);
-	facts->tls_asked = true;
-	return facts->tls;
-}
-
-static struct answer
-ask_http2(struct facts *facts)
-{
-	if (!facts->http2_asked)
-		facts->http2 =
-		    http2_find(facts->bytes, facts->n, &facts->request);
-	facts->http2_asked = true;
-	return facts->http2;
-}
-
-const struct tls_hello *
-facts_hello(struct facts *facts)
-{
-	return ask_tls(facts).verdict == ANSWER_YES ? &facts->hello : NULL;
-}
-
-const struct http2_request *
-facts_request(struct facts *facts)
-{
-	return ask_http2(facts).verdict == ANSWER_YES ? &facts->request : NULL;
 }
 
 static struct answer
@@ -116,21 +75,6 @@ negate(struct answer a)
 }
 
 static struct answer
-ask_recogniser(const struct protocol *protocol, struct facts *facts)
-{
-	size_t i = (size_t)(protocol - protocols);
-	uint64_t bit = protocol_bit(protocol);
-
-	if (protocol->recognise == tls_recognise)
-		return ask_tls(facts);
-	if (!(facts->protocols_asked & bit))
-		facts->protocols[i] =
-		    protocol->recognise(facts->bytes, facts->n);
-	facts->protocols_asked |= bit;
-	return facts->protocols[i];
-}
-
-static struct answer
 ask_protocol(const struct value *value, struct facts *facts)
 {
 	switch (value->protocol.kind) {
@@ -143,13 +87,13 @@ ask_protocol(const struct value *value, struct facts *facts)
 	case PROTOCOL_NAMED:
 		break;
 	}
-	return ask_recogniser(value->protocol.protocol, facts);
+	return facts_protocol(facts, value->protocol.protocol);
 }
 
 static struct answer
 ask_server_name(const struct value *value, struct facts *facts)
 {
-	struct answer tls = ask_tls(facts);
+	struct answer tls = facts_tls(facts);
 
 	if (tls.verdict != ANSWER_YES)
 		return tls;
@@ -160,7 +104,7 @@ ask_server_name(const struct value *value, struct facts *facts)
 static struct answer
 ask_alpn(const struct value *value, struct facts *facts)
 {
-	struct answer tls = ask_tls(facts);
+	struct answer tls = facts_tls(facts);
 
 	if (tls.verdict != ANSWER_YES)
 		return tls;
@@ -171,7 +115,7 @@ ask_alpn(const struct value *value, struct facts *facts)
 static struct answer
 ask_tls_version(const struct value *value, struct facts *facts)
 {
-	struct answer tls = ask_tls(facts);
+	struct answer tls = facts_tls(facts);
 
 	if (tls.verdict != ANSWER_YES)
 		return tls;
@@ -181,13 +125,13 @@ ask_tls_version(const struct value *value, struct facts *facts)
 static struct answer
 ask_http_host(const struct value *value, struct facts *facts)
 {
-	struct span host;
-	struct answer found = http_find_host(facts->bytes, facts->n, &host);
-	struct answer second = ask_http2(facts);
+	struct answer found = facts_host(facts);
+	struct answer second = facts_http2(facts);
 
 	if (found.verdict == ANSWER_YES)
 		return from_bool(match_name(&value->name,
-		    (const char *)facts->bytes + host.at, host.len));
+		    (const char *)facts->bytes + facts->host_at.at,
+		    facts->host_at.len));
 	if (second.verdict == ANSWER_YES)
 		return from_bool(match_name(&value->name, facts->request.host,
 		    facts->request.host_len));
@@ -204,13 +148,13 @@ begins_with(const struct value *value, const char *path, size_t n)
 static struct answer
 ask_http_path(const struct value *value, struct facts *facts)
 {
-	struct span path;
-	struct answer found = http_find_path(facts->bytes, facts->n, &path);
-	struct answer second = ask_http2(facts);
+	struct answer found = facts_path(facts);
+	struct answer second = facts_http2(facts);
 
 	if (found.verdict == ANSWER_YES)
-		return from_bool(begins_with(
-		    value, (const char *)facts->bytes + path.at, path.len));
+		return from_bool(begins_with(value,
+		    (const char *)facts->bytes + facts->path_at.at,
+		    facts->path_at.len));
 	if (second.verdict == ANSWER_YES)
 		return from_bool(begins_with(
 		    value, facts->request.path, facts->request.path_len));
@@ -346,7 +290,7 @@ can_walk(const struct match_index *index, struct facts *facts,
 
 	if (index == NULL)
 		return false;
-	tls = ask_tls(facts);
+	tls = facts_tls(facts);
 	if (tls.verdict == ANSWER_MORE && !facts->final)
 		return false;
 	if (tls.verdict == ANSWER_YES && facts->hello.has_name)

@@ -14,44 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "addr.h"
 #include "answer.h"
-#include "http2.h"
+#include "facts.h"
 #include "match_index.h"
 #include "rules.h"
-#include "tls.h"
-
-#define MATCH_PROTOCOLS_MAX 64
-
-/*
- * All that may be asked about a connection.  The caller fills in the first
- * part and calls facts_update() whenever bytes, n or final have changed; the
- * second part remembers what has been worked out since.
- */
-struct facts {
-	const uint8_t *bytes; /* the client's stream so far */
-	size_t n;
-	bool final; /* nothing more will come */
-	const struct addr *client;
-	const struct addr *local; /* the address the client reached */
-	const char *socket; /* the listening socket's name, or "" */
-
-	bool tls_asked, http2_asked;
-	uint64_t protocols_asked; /* bit i: protocols[i] */
-	struct answer tls, http2;
-	struct tls_hello hello; /* valid if tls is a yes */
-	struct http2_request request; /* valid if http2 is a yes */
-	struct answer protocols[MATCH_PROTOCOLS_MAX];
-};
-
-/* Forgets what was worked out from fewer bytes. */
-void facts_update(struct facts *facts);
-
-/* The ClientHello if there is a whole one, or NULL. */
-const struct tls_hello *facts_hello(struct facts *facts);
-
-/* The first request of cleartext HTTP/2 if there is a whole one, or NULL. */
-const struct http2_request *facts_request(struct facts *facts);
 
 enum decision_kind {
 	DECIDED_SERVICE,
