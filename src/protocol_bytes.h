@@ -42,7 +42,8 @@ struct answer adb_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * MikroTik's login, EC-SRP5: u8 length, 6, the user's name, NUL, a key of 32
- * bytes, its parity 0 or 1, all together length bytes after the first two.
+ * bytes, its parity 0 or 1, all together length bytes after the first two.  Not
+ * published; as Margin Research describes it ("MikroTik Authentication").
  */
 struct answer winbox_recognise(const uint8_t *bytes, size_t n);
 
@@ -52,19 +53,21 @@ struct answer winbox_recognise(const uint8_t *bytes, size_t n);
  * u16 length, u8 opcode << 3 | key 0: a client's hard reset V1 or V2 of
  * 14..86 bytes or V3 of 344..1078 (the wrapped key is at most 1024).  If what
  * is the session's number here is flags and counts of a DNS query there, it
- * is none.
+ * is none.  OpenVPN's protocol description, P_CONTROL_HARD_RESET_CLIENT.
  */
 struct answer openvpn_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * The ID request of the meta protocol: "0", SP, a name, or "?" and a key for
- * an invitation, SP, "17", perhaps "." and a number, EOL.
+ * an invitation, SP, "17", perhaps "." and a number, EOL: tinc manual, "The
+ * meta-protocol".
  */
 struct answer tinc_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * 4, 1 or 2, u16 port, address, user's name, NUL; and for addresses 0.0.0.x
- * but x = 0 (SOCKS 4A) a host's name, NUL.
+ * but x = 0 (SOCKS 4A) a host's name, NUL: "SOCKS: A protocol for TCP proxy
+ * across firewalls" and "SOCKS 4A" by Ying-Da Lee.
  */
 struct answer socks4_recognise(const uint8_t *bytes, size_t n);
 
@@ -75,16 +78,18 @@ struct answer socks5_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * u32 length, u32 code: SSLRequest, GSSENCRequest (both of length 8), a
- * CancelRequest, or protocol 3 with the name of a parameter.
+ * CancelRequest, or protocol 3 with the name of a parameter: PostgreSQL manual,
+ * "Message Formats".
  */
 struct answer postgres_recognise(const uint8_t *bytes, size_t n);
 
-/* Never: the server speaks first, as with MariaDB. */
+/* Never: the server speaks first (MySQL, "Connection Phase"; MariaDB too). */
 struct answer mysql_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * le32 length 26..65535, le32 any, le32 0, le32 opcode OP_QUERY 2004 or
- * OP_MSG 2013: the first request is never a reply nor compressed.
+ * OP_MSG 2013: the first request is never a reply nor compressed.  MongoDB
+ * manual, "Wire Protocol".
  */
 struct answer mongodb_recognise(const uint8_t *bytes, size_t n);
 
@@ -99,17 +104,22 @@ struct answer mssql_recognise(const uint8_t *bytes, size_t n);
 /*
  * CQL native protocol, version 3 to 5: version, flags 0, u16 stream, OPTIONS
  * with u32 length 0 or STARTUP with u32 length 22..4096.  Versions 1 and 2
- * have a stream of one byte.  0x41 and 0x42 are DSE's versions.
+ * have a stream of one byte.  0x41 and 0x42 are DSE's versions.  Cassandra's
+ * native_protocol_v1.spec to v5, section 2.
  */
 struct answer cassandra_recognise(const uint8_t *bytes, size_t n);
 
-/* RESP: "*", a count, CR LF, "$", a digit.  No inline commands. */
+/*
+ * "*", a count, CR LF, "$", a digit: Redis, "RESP protocol".  No inline
+ * commands.
+ */
 struct answer redis_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * A command line of the text protocol (protocol.txt), but not a request in
  * the manner of HTTP; or the header of a binary request: 0x80, opcode, u16
- * key length, u8 extras length, 0, 0, 0, u32 length of all of the body.
+ * key length, u8 extras length, 0, 0, 0, u32 length of all of the body ("Binary
+ * Protocol" of memcached).
  */
 struct answer memcached_recognise(const uint8_t *bytes, size_t n);
 
@@ -125,34 +135,45 @@ struct answer xmpp_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * CONNECT: 0x10, remaining length 12 or more, then u16 4 "MQTT" and level 3,
- * 4 or 5, or u16 6 "MQIsdp" and level 3.  A bridge sets 0x80 in the level.
+ * 4 or 5, or u16 6 "MQIsdp" and level 3: MQTT 3.1, 3.1.1 and 5.0, section 3.1.
+ * A bridge sets 0x80 in the level.
  */
 struct answer mqtt_recognise(const uint8_t *bytes, size_t n);
 
-/* "AMQP" and one of the protocol headers of 0-8 to 1.0. */
+/*
+ * "AMQP" and one of the protocol headers of 0-8 to 1.0: AMQP 0-9-1 section
+ * 4.2.2, 1.0 sections 2.2 and 5.3.
+ */
 struct answer amqp_recognise(const uint8_t *bytes, size_t n);
 
-/* "CONNECT" EOL or "STOMP" EOL. */
+/* "CONNECT" EOL or "STOMP" EOL: STOMP 1.2, "Connecting". */
 struct answer stomp_recognise(const uint8_t *bytes, size_t n);
 
-/* "CONNECT", SP, "{", from clients that do not wait for INFO. */
+/*
+ * "CONNECT", SP, "{", from clients that do not wait for INFO: NATS, "Client
+ * Protocol".
+ */
 struct answer nats_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * u32 length 10..2^24-1, u16 request kind, u16 version, u32 correlation,
- * u16 length of the client's name, or 0xffff for none, and the name.
+ * u16 length of the client's name, or 0xffff for none, and the name: Kafka
+ * protocol guide, "Request Header".
  */
 struct answer kafka_recognise(const uint8_t *bytes, size_t n);
 
 /*
- * RFC 2812: CAP LS, CAP REQ, NICK and PASS with one parameter, USER with
- * four, STARTTLS.
+ * RFC 2812 section 3.1: NICK and PASS with one parameter, USER with four.
+ * IRCv3: CAP LS, CAP REQ, STARTTLS.
  */
 struct answer irc_recognise(const uint8_t *bytes, size_t n);
 
 /* Mail, of clients that do not wait for the greeting: protocol_mail.c */
 
-/* "EHLO", "HELO" or "LHLO" in any case, SP, a name or literal, EOL. */
+/*
+ * "EHLO", "HELO" (RFC 5321 section 4.1.1.1) or "LHLO" (RFC 2033) in any case,
+ * SP, a name or literal, EOL.
+ */
 struct answer smtp_recognise(const uint8_t *bytes, size_t n);
 
 /* A tag, SP, a command that is good before login, SP or EOL: RFC 9051. */
@@ -190,10 +211,10 @@ struct answer smb_recognise(const uint8_t *bytes, size_t n);
  */
 struct answer syslog_recognise(const uint8_t *bytes, size_t n);
 
-/* "ZBXD", flags with 1 set and none above 4. */
+/* "ZBXD", flags with 1 set, none above 4: Zabbix manual, "Header". */
 struct answer zabbix_recognise(const uint8_t *bytes, size_t n);
 
-/* "@RSYNCD:", the daemon's protocol. */
+/* "@RSYNCD:", with which rsync's daemon and its clients greet each other. */
 struct answer rsync_recognise(const uint8_t *bytes, size_t n);
 
 /*
@@ -205,8 +226,8 @@ struct answer git_recognise(const uint8_t *bytes, size_t n);
 /* Sound, pictures, games, peers: protocol_media.c */
 
 /*
- * C0 and C1: 3, then 1536 bytes of time, version and noise; not what is an
- * RDP connection request.
+ * C0 and C1: 3, then 1536 bytes of time, version and noise (RTMP 1.0 section
+ * 5.2); not what is an RDP connection request.
  */
 struct answer rtmp_recognise(const uint8_t *bytes, size_t n);
 
@@ -216,17 +237,18 @@ struct answer rtsp_recognise(const uint8_t *bytes, size_t n);
 /* A method, SP, a URI, SP, "SIP/2.0", EOL: RFC 3261 section 7.1. */
 struct answer sip_recognise(const uint8_t *bytes, size_t n);
 
-/* "TS3INIT1", where it is carried over TCP. */
+/* "TS3INIT1", if carried over TCP: TeamSpeak 3's first packet, unpublished. */
 struct answer teamspeak_recognise(const uint8_t *bytes, size_t n);
 
 /*
  * A handshake: varint length, 0, varint version, varint length and name of
  * the server, u16 port, state 1 to 3, which fill the length; or the ping of
- * version 1.6: 0xfe, 1, 0xfa, "MC|PingHost" in UTF-16.
+ * version 1.6: 0xfe, 1, 0xfa, "MC|PingHost" in UTF-16.  Minecraft Wiki, "Java
+ * Edition protocol", Handshake and Server List Ping.
  */
 struct answer minecraft_recognise(const uint8_t *bytes, size_t n);
 
-/* 19, "BitTorrent protocol": BEP 3. */
+/* 19, "BitTorrent protocol": BEP 3, "peer protocol". */
 struct answer bittorrent_recognise(const uint8_t *bytes, size_t n);
 
 #endif
