@@ -172,7 +172,9 @@ parse_v1(const uint8_t *bytes, size_t n, struct proxy_header *ret)
 struct answer
 proxy_parse(const uint8_t *bytes, size_t n, struct proxy_header *ret)
 {
-	if (n > 0 && bytes[0] == (uint8_t)v1_word[0])
+	struct shape shape = shape_over(bytes, n);
+
+	if (shape_peek(&shape) == (uint8_t)v1_word[0])
 		return parse_v1(bytes, n, ret);
 	return parse_v2(bytes, n, ret);
 }
@@ -248,9 +250,9 @@ write_v1(const struct addr *from, const struct addr *to, uint8_t *ret)
 }
 
 static size_t
-put(uint8_t *at, const void *bytes, size_t n)
+put(uint8_t *at, const void *value, size_t n)
 {
-	memcpy(at, bytes, n);
+	memcpy(at, value, n);
 	return n;
 }
 

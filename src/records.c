@@ -118,9 +118,9 @@ records_length(struct records *records, unsigned size, size_t max)
 		records_require(records, value <= max);
 		return value <= max ? value : 0;
 	}
-	while (size-- > 0 && !records_stopped(records)) {
+	for (; size > 0 && !records_stopped(records); size--) {
 		value = value << 8 | records_u8(records);
-		records_require(records, value << (8 * size) <= max);
+		records_require(records, value << (8 * (size - 1)) <= max);
 	}
 	return records_stopped(records) || value > max ? 0 : value;
 }

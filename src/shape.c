@@ -68,7 +68,8 @@ shape_be(struct shape *shape, unsigned size, uint32_t lo, uint32_t hi)
 		last = first | ((UINT64_C(1) << 8 * (left - 1)) - 1);
 		shape->wrong = last < lo || first > hi;
 	}
-	return shape->wrong ? lo : (uint32_t)first;
+	/* Once all of it is there, first is last; this says so to a prover. */
+	return shape->wrong || first < lo || first > hi ? lo : (uint32_t)first;
 }
 
 uint32_t

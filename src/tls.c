@@ -64,7 +64,7 @@ read_name(struct records *records, size_t left, struct draft *draft)
 	records_require(records, !host || size > 0);
 	left -= NAME_HEADER + size;
 	records_require(records, left == 0 || left >= NAME_HEADER);
-	if (host && draft->name_size == 0) {
+	if (host && draft->name_size == 0 && size <= HOSTNAME_MAX) {
 		draft->name = *records;
 		draft->name_size = size;
 	}
@@ -269,14 +269,15 @@ tls_alpn_next(const uint8_t *bytes, size_t n, struct tls_alpn *alpn,
 {
 	struct records records = { cursor_over(bytes, n), alpn->record,
 		alpn->left, false };
-	size_t size = 0;
+	uint8_t size = 0;
 	size_t i;
 
 	if (alpn->at > n)
 		return false;
 	records.raw.at = alpn->at;
 	while (size == 0 && records.message > 0 && !records_stopped(&records))
-		size = records_length(&records, 1, records.message - 1);
+		size =
+		    (uint8_t)records_length(&records, 1, records.message - 1);
 	for (i = 0; i < size; i++)
 		ret->text[i] = (char)records_u8(&records);
 	if (size == 0 || records_stopped(&records))

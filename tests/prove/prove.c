@@ -1,6 +1,7 @@
 /*
- * prove.c - asks Frama-C's Eva about every stream that the peek buffer can
- * hold at once: any number of bytes, each of any value.
+ * prove.c - asks Frama-C's Eva about every stream of exactly N bytes, each of
+ * any value, in an array that ends with the last of them: what reads on, were
+ * it a byte, is an alarm.
  */
 #include <stdint.h>
 
@@ -12,52 +13,59 @@
 #include "sslv2.h"
 #include "tls.h"
 
-/* What Frama-C knows to be any bytes, and any number from min to max. */
+/* What Frama-C knows to be any bytes. */
 void Frama_C_make_unknown(char *at, size_t n);
-int Frama_C_interval(int min, int max);
 
-static uint8_t bytes[PEEK_MAX];
+/* C has no arrays of no bytes: without any, the place after the last. */
+#define ROOM (N > 0 ? N : 1)
+static uint8_t room[ROOM];
+static const uint8_t *const bytes = room + (ROOM - N);
 
 static void
-ask_tls(size_t n)
+ask_tls(void)
 {
 	struct tls_alpn_name name;
 	struct tls_hello hello = { 0 };
 
-	sslv2_recognise(bytes, n);
-	if (tls_parse(bytes, n, &hello).verdict == ANSWER_YES)
-		while (tls_alpn_next(bytes, n, &hello.alpn, &name))
+	if (tls_parse(bytes, N, &hello).verdict == ANSWER_YES)
+		while (tls_alpn_next(bytes, N, &hello.alpn, &name))
 			;
 }
 
 static void
-ask_http(size_t n)
+ask_http(void)
 {
 	struct http2_request request = { 0 };
 	struct span span = { 0 };
 
-	http_recognise(bytes, n);
-	http_find_path(bytes, n, &span);
-	http_find_host(bytes, n, &span);
-	http2_recognise(bytes, n);
-	http2_find(bytes, n, &request);
+	http_find_path(bytes, N, &span);
+	http_find_host(bytes, N, &span);
+	http2_find(bytes, N, &request);
 }
 
 static void
-ask_protocols(size_t n)
+ask_proxy(void)
+{
+	struct proxy_header header;
+
+	proxy_parse(bytes, N, &header);
+}
+
+/* The table has every recogniser, also those of TLS and HTTP. */
+static void
+ask_protocols(void)
 {
 	for (size_t i = 0; i < protocols_count; i++)
-		protocols[i].recognise(bytes, n);
+		protocols[i].recognise(bytes, N);
 }
 
 int
 main(void)
 {
-	size_t n = (size_t)Frama_C_interval(0, PEEK_MAX);
-
-	Frama_C_make_unknown((char *)bytes, sizeof(bytes));
-	ask_tls(n);
-	ask_http(n);
-	ask_protocols(n);
+	Frama_C_make_unknown((char *)room, sizeof(room));
+	ask_tls();
+	ask_http();
+	ask_proxy();
+	ask_protocols();
 	return 0;
 }
