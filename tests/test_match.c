@@ -1,9 +1,12 @@
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "collision.h"
 #include "match.h"
 #include "rules.h"
+#include "vector.h"
 
 /* A rules text with one service a row. */
 static struct rules *
@@ -58,6 +61,7 @@ decide(const struct rules *rules, const char *bytes, size_t n, bool final)
 }
 
 #define B "\nbackend = 127.0.0.1:1\n"
+#define FLIGHT_SHARES 8 /* in so many tests */
 
 static const char two[] =
     "[ssh]\nprotocol = ssh silent" B "[rest]\nprotocol = any" B;
@@ -140,6 +144,99 @@ START_TEST(never_changes_its_mind)
 		decided = now;
 	}
 	ck_assert_str_eq(decided, cases[_i].now);
+	rules_free(rules);
+}
+END_TEST
+
+/* Whether one that is not there yet should stand above it. */
+static bool
+must_wait(const struct protocol *protocol, uint64_t there)
+{
+	for (size_t i = 0; i < protocols_count; i++)
+		if ((there & protocol_bit(&protocols[i])) == 0 &&
+		    (collision_below(&protocols[i]) & protocol_bit(protocol)))
+			return true;
+	return false;
+}
+
+/* Every protocol that a client can speak, in an order that is safe. */
+static struct rules *
+rules_of_all(void)
+{
+	static char text[8192];
+	size_t n = 0, left = protocols_count;
+	uint64_t there = 0;
+
+	while (left > 0) {
+		size_t before = left;
+
+		for (size_t i = 0; i < protocols_count; i++) {
+			const struct protocol *protocol = &protocols[i];
+
+			if ((there & protocol_bit(protocol)) != 0 ||
+			    must_wait(protocol, there))
+				continue;
+			there |= protocol_bit(protocol);
+			left--;
+			if (!protocol->server_first)
+				n += (size_t)snprintf(text + n,
+				    sizeof(text) - n, "[%s]\nprotocol = %s" B,
+				    protocol->name, protocol->name);
+		}
+		ck_assert_uint_lt(left, before);
+	}
+	snprintf(text + n, sizeof(text) - n,
+	    "[silent]\nprotocol = silent" B "[unknown]\nprotocol = any" B);
+	return parse(text);
+}
+
+/* What the whole of it is for such rules once the client is done. */
+static const char *
+wanted(const struct vector *vector)
+{
+	if (strcmp(vector->protocol, "silent") == 0 ||
+	    protocol_find(vector->protocol) != NULL)
+		return vector->protocol;
+	return strncmp(vector->protocol, "proxy-", 6) == 0 ? NULL : "unknown";
+}
+
+/*
+ * Whatever the client sends, and wherever it stops: with a FIN after any of
+ * its bytes there is a service at once, and what was decided stays so.
+ */
+START_TEST(decides_at_every_byte)
+{
+	size_t count;
+	const struct vector *vectors = vectors_load(&count);
+	struct rules *rules = rules_of_all();
+
+	for (const struct vector *v = vectors + _i; v < vectors + count;
+	     v += FLIGHT_SHARES) {
+		const char *bytes = (const char *)v->bytes, *decided = "?";
+		size_t step = 1 + v->n / 256;
+
+		for (size_t n = 0; n <= v->n;
+		     n = n < v->n && v->n - n < step ? v->n : n + step) {
+			const char *now = decide(rules, bytes, n, false);
+			const char *end = decide(rules, bytes, n, true);
+
+			ck_assert_msg(strcmp(end, "?") != 0, "%s", v->name);
+			ck_assert_int_eq(n == 0, strcmp(end, "silent") == 0);
+			if (strcmp(decided, "?") != 0)
+				ck_assert_str_eq(now, decided);
+			if (strcmp(now, "?") != 0)
+				ck_assert_str_eq(end, now);
+			decided = now;
+		}
+		if (wanted(v) != NULL)
+			ck_assert_msg(strcmp(decide(rules, bytes, v->n, true),
+					  wanted(v)) == 0,
+			    "%s: %s", v->name,
+			    decide(rules, bytes, v->n, true));
+		/* What is known needs no end to be told. */
+		if (protocol_find(v->protocol) != NULL)
+			ck_assert_str_eq(decided, v->protocol);
+	}
 	rules_free(rules);
 }
 END_TEST
@@ -315,6 +412,7 @@ match_suite(void)
 
 	tcase_add_loop_test(tcase, decides, 0, n_cases);
 	tcase_add_loop_test(tcase, never_changes_its_mind, 0, n_cases);
+	tcase_add_loop_test(tcase, decides_at_every_byte, 0, FLIGHT_SHARES);
 	tcase_add_loop_test(tcase, fits_names_at_label_boundaries, 0, n_names);
 	tcase_add_loop_test(tcase, finds_the_same_by_the_index, 0,
 	    sizeof(asked_for) / sizeof(asked_for[0]));

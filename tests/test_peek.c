@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -149,6 +150,30 @@ START_TEST(wakes_for_one_more_byte)
 }
 END_TEST
 
+static void
+say_one_by_one(void)
+{
+	for (const char *byte = "SH-2.0-x"; *byte != '\0'; byte++)
+		say((const char[]){ *byte, '\0' });
+}
+
+/* Those that can change nothing are slept through. */
+START_TEST(wakes_when_there_is_what_it_needs)
+{
+	int on = 1;
+	pid_t pid;
+
+	ck_assert_int_eq(
+	    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
+	say("S");
+	ck_assert_int_eq(peek_more(&peek, 1, in_ms(5000), NULL), 1);
+	pid = meanwhile(say_one_by_one);
+	ck_assert_int_eq(peek_more(&peek, 9, in_ms(5000), NULL), 1);
+	ck_assert_uint_eq(peek.n, 9);
+	reap(pid);
+}
+END_TEST
+
 START_TEST(learns_of_the_end_with_and_without_bytes)
 {
 	if (_i == 1)
@@ -254,6 +279,7 @@ peek_suite(void)
 	tcase_add_test(
 	    tcase, sees_what_came_before_the_deadline_though_too_little);
 	tcase_add_test(tcase, wakes_for_one_more_byte);
+	tcase_add_test(tcase, wakes_when_there_is_what_it_needs);
 	tcase_add_loop_test(
 	    tcase, learns_of_the_end_with_and_without_bytes, 0, 2);
 	tcase_add_test(tcase, tells_a_reset_from_an_end);
