@@ -21,6 +21,14 @@ def u32(value):
     return struct.pack(">I", value)
 
 
+def frame(kind, flags, stream, content):
+    return (u32(len(content))[1:] + bytes((kind, flags)) + u32(stream) +
+            content)
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
 def le32(value):
     return struct.pack("<I", value)
 
@@ -301,6 +309,13 @@ ROWS = [
      "one byte is missing"),
     ("vnc", "unknown", b"RFB 003.008\n", "a server speaks first"),
     ("json", "unknown", b"{\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n", ""),
+    ("http2_padded", "http2", PREFACE + frame(4, 0, 0, b"\0\1\0\0\0\0") +
+     frame(8, 0, 0, u32(65535)) + frame(6, 0, 0, NOISE[:8]) +
+     frame(0x99, 0, 0, b"zz") +
+     frame(1, 0x28, 1, b"\5" + u32(0x80000003) + b"\xc8" + b"\x20\x82\x86" +
+           b"\x44\2/a" + NOISE[:5]) + frame(9, 0, 1, b"\x41\x03ww") +
+     frame(9, 0, 1, b"") + frame(9, 4, 1, b"w"),
+     "padding, priority, a smaller table, CONTINUATION, unknown frames"),
     ("empty_line", "incomplete(http)", b"\r\n", "before the request"),
     ("utf8_text", "unknown", "grüße an alle\n".encode(), ""),
     ("ff_32", "unknown", b"\xff" * 32, ""),
