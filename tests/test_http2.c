@@ -81,6 +81,34 @@ START_TEST(knows_each_first_flight)
 }
 END_TEST
 
+static const struct {
+	const char *vector, *host, *path;
+} asked[] = {
+	{ "cap_http2_dig", "127.0.0.1", "/dns-query" },
+	{ "cap_http2_nghttp", "127.0.0.1", "/" },
+	{ "cap_http2_node_continuation", "www.example.com", "/ppp" },
+	{ "cap_http2_node_no_table", "www.example.com", "/deep/path" },
+	{ "cap_http_curl_h2_prior", "www.example.com", "/" },
+	{ "der_http2_padded", "www", "/a" },
+};
+
+START_TEST(finds_what_clients_ask_for)
+{
+	size_t count;
+	const struct vector *vector = vectors_load(&count);
+
+	while (strcmp(vector->name, asked[_i].vector) != 0)
+		vector++;
+	ck_assert_int_eq(stream_check(question, vector->bytes, vector->n,
+			     1 + vector->n / 4096)
+			     .verdict,
+	    ANSWER_YES);
+	ck_assert_str_eq(found.host, asked[_i].host);
+	ck_assert_int_eq(
+	    strncmp(found.path, asked[_i].path, strlen(asked[_i].path)), 0);
+}
+END_TEST
+
 START_TEST(recognises_the_whole_preface)
 {
 	size_t i;
@@ -263,6 +291,7 @@ http2_suite(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, reads_what_curl_sends);
 	tcase_add_test(tests, knows_each_first_flight);
+	tcase_add_loop_test(tests, finds_what_clients_ask_for, 0, ROWS(asked));
 	tcase_add_test(tests, recognises_the_whole_preface);
 	tcase_add_loop_test(tests, finds_host_and_path, 0, ROWS(requests));
 	tcase_add_loop_test(
