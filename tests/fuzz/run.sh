@@ -15,8 +15,8 @@ command -v "$clang" >/dev/null || {
 	exit 77
 }
 pure="addr arena collision duration hostname hpack http http2 http_field huffman
-	line mistake protocol protocol_* proxy records rules rules_[ck-v]* rules_write*
-	shape sslv2 suggest tls"
+	line mistake network protocol protocol_* proxy records rules
+	rules_[ck-v]* rules_write* shape sslv2 suggest tls"
 # shellcheck disable=SC2086 # patterns
 sources=$(for name in $pure; do echo "$srcdir"/src/$name.c; done)
 ssl=$(pkg-config --cflags --libs openssl 2>/dev/null) &&
