@@ -31,12 +31,8 @@ dial_keepalive(int socket, int64_t keepalive_ms)
 	int64_t seconds = keepalive_ms / 1000;
 	int idle, interval, r;
 
-	if (keepalive_ms == RULES_OFF) {
-		r = set_int(socket, SOL_SOCKET, SO_KEEPALIVE, 0);
-		return r < 0 ?
-		    r :
-		    set_int(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
-	}
+	if (keepalive_ms == RULES_OFF)
+		return set_int(socket, SOL_SOCKET, SO_KEEPALIVE, 0);
 	if (seconds > 32767)
 		seconds = 32767; /* the kernel's limit */
 	idle = seconds < 1 ? 1 : (int)seconds;
