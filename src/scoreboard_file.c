@@ -264,6 +264,10 @@ open_file(const char *path, int at, int32_t *ret_owner)
 	FD_AUTO int directory = open(path, O_DIRECTORY | O_PATH | O_CLOEXEC);
 	int r = -ESTALE;
 
+	if (directory >= 0 && directory == at) {
+		directory = fcntl(at, F_DUPFD_CLOEXEC, at + 1);
+		(void)close(at); /* where the file is to be */
+	}
 	if (directory < 0)
 		return -errno;
 	for (int i = 0; i < OPEN_TRIES && r == -ESTALE; i++)

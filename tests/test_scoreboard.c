@@ -502,6 +502,21 @@ START_TEST(the_descriptor_goes_where_it_is_wanted)
 }
 END_TEST
 
+/* Where systemd has its journal listen, 3 is taken and 4 comes next. */
+START_TEST(the_number_wanted_may_be_the_next_free_one)
+{
+	int32_t owner;
+	int next = dup(0);
+
+	ck_assert_int_ge(next, 0);
+	close(next);
+	ck_assert_int_eq(scoreboard_open(&board, directory, next, &owner), 0);
+	ck_assert_int_eq(board.fd, next);
+	ck_assert_int_eq(access(file, F_OK), 0);
+	scoreboard_close(&board);
+}
+END_TEST
+
 START_TEST(a_snapshot_is_private_and_its_texts_end)
 {
 	struct endpoint client = client_of("203.0.113.5");
@@ -600,6 +615,7 @@ scoreboard_suite(void)
 	tcase_add_test(files, a_symbolic_link_is_not_followed);
 	tcase_add_test(files, a_missing_directory_is_an_error);
 	tcase_add_test(files, the_descriptor_goes_where_it_is_wanted);
+	tcase_add_test(files, the_number_wanted_may_be_the_next_free_one);
 	suite_add_tcase(suite, files);
 	return suite;
 }
