@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# An administrator's day on a machine whose first process is systemd: the units
+# as "make install" puts them, in tests/container.  tests/e2e/units.py.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need make python3 setpriv ssh ssh-keygen sshd systemctl tar unshare
+need_built "$usher" "$usherd" "$relay"
+
+program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$build/systemd/usher.service")
+case $program in
+/home/* | /root/* | /run/* | /tmp/* | /var/tmp/*)
+	skip "configured for ${program%/*}, which units cannot see"
+	;;
+esac
+
+env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+    make -C "$build" -s install DESTDIR="$tmp/tree" >"$tmp/install.log" 2>&1 ||
+    fail 'make install fails'
+mkdir "$tmp/contrib"
+cp "$testdir"/../contrib/systemd/*.* "$build"/contrib/systemd/*.service \
+    "$tmp/contrib"
+
+"$testdir/container" -p "$tmp/tree" -b "$testdir" -b "$tmp/contrib" \
+    env -u RUNTIME_DIRECTORY PYTHONDONTWRITEBYTECODE=1 tmp=/root/usher-tests \
+    usher="$program" python3 "/mnt/${testdir##*/}/e2e/units.py" "$@"
