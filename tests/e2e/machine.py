@@ -60,31 +60,30 @@ def await_state(wanted, unit=UNIT, seconds=30):
            "%s is %s, not %s" % (unit, state(unit), wanted))
 
 
-def journal(*matches):
+def journal(*matches, after=0):
     """What the journal has, entry by entry."""
     run("journalctl", "--sync")
     out = run("journalctl", "-q", "--no-pager", "-o", "json", *matches)
-    return [json.loads(line) for line in out.splitlines()]
+    entries = [json.loads(line) for line in out.splitlines()]
+    return [e for e in entries if int(e["__REALTIME_TIMESTAMP"]) > after]
 
 
-def messages(*matches):
-    return [e.get("MESSAGE") or "" for e in journal(*matches)]
+def messages(*matches, after=0):
+    return [e.get("MESSAGE") or "" for e in journal(*matches, after=after)]
 
 
-def await_message(pattern, *matches):
-    found = wait_for(lambda: [m for m in messages(*matches)
+def await_message(pattern, *matches, after=0):
+    found = wait_for(lambda: [m for m in messages(*matches, after=after)
                               if re.search(pattern, m)])
     if not found:
-        raise Failure("no %r in the journal: %s" %
-                      (pattern, messages(*matches)[-20:]))
+        raise Failure("no %r in the journal: %s" % (
+            pattern, messages(*matches, after=after)[-20:]))
     return found[-1]
 
 
-def since_now():
-    """A match for what comes after this moment."""
-    run("journalctl", "--sync")
-    out = run("journalctl", "-q", "--no-pager", "-n", "1", "-o", "json")
-    return "--after-cursor=" + json.loads(out)["__CURSOR"]
+def last_moment():
+    """When the journal's last entry was written: for after=."""
+    return max(int(e["__REALTIME_TIMESTAMP"]) for e in journal("-n", "1"))
 
 
 # -- files ----------------------------------------------------------------------
