@@ -183,7 +183,9 @@ stderr_is_journal(void)
 static enum rules_log_target
 choose(void)
 {
-	if (stderr_is_journal() || getenv("NOTIFY_SOCKET"))
+	/* Others than systemd wait for a READY=1, and have no journal. */
+	if (stderr_is_journal() ||
+	    (getenv("NOTIFY_SOCKET") && access(JOURNAL_SOCKET, F_OK) == 0))
 		return TARGET_JOURNAL;
 	return isatty(STDERR_FILENO) ? TARGET_STDERR : TARGET_SYSLOG;
 }

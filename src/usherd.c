@@ -31,6 +31,9 @@ enum {
 /* Where the scoreboard is if systemd names no runtime directory. */
 #define RUNTIME_DIRECTORY "/run/usher"
 
+/* Of which so much else is a member. */
+#define NOGROUP 65534
+
 struct arguments {
 	bool serve;
 	char *inetd; /* a rules file */
@@ -174,6 +177,9 @@ settle(const struct arguments *args, const struct rules *rules)
 {
 	int r = 0;
 
+	/* For "usher status", which a group of ours may use. */
+	if (args->drop && args->gid != NOGROUP)
+		(void)fchown(BOARD_FD, (uid_t)-1, args->gid);
 	if (args->chroot != NULL &&
 	    (chroot(args->chroot) < 0 || chdir("/") < 0))
 		r = -errno;
