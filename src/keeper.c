@@ -167,10 +167,33 @@ adopt_rules(struct keeper *k, struct rules *rules)
  */
 
 static void
-report_counts(struct keeper *k)
+write_number(struct line *text, uint64_t n, const char *thing)
+{
+	line_uint(text, n);
+	line_char(text, ' ');
+	line_text(text, thing);
+	if (n != 1)
+		line_char(text, 's');
+}
+
+static void
+write_status(const struct keeper *k, struct line *text)
 {
 	const struct scoreboard_head *head = k->options->board->head;
-	uint32_t n = atomic_load(&head->connections);
+
+	line_text(text, "STATUS=");
+	write_number(text, k->current->rules->n_services, "service");
+	line_text(text, ", ");
+	write_number(text, atomic_load(&head->connections), "connection");
+	line_text(text, ", ");
+	line_uint(text, atomic_load(&head->pending));
+	line_text(text, " undecided");
+}
+
+static void
+report_counts(struct keeper *k)
+{
+	uint32_t n = atomic_load(&k->options->board->head->connections);
 	char buffer[128];
 	struct line text = LINE(buffer);
 
@@ -178,11 +201,7 @@ report_counts(struct keeper *k)
 	if (n == k->reported && n == 0)
 		return;
 	k->reported = n;
-	line_text(&text, "STATUS=");
-	line_uint(&text, n);
-	line_text(&text, n == 1 ? " connection, " : " connections, ");
-	line_uint(&text, atomic_load(&head->pending));
-	line_text(&text, " undecided");
+	write_status(k, &text);
 	notify_send(buffer);
 }
 
@@ -192,10 +211,10 @@ report_ready(struct keeper *k)
 	char buffer[128];
 	struct line text = LINE(buffer);
 
-	line_text(&text, "READY=1\nSTATUS=serving ");
-	line_uint(&text, k->current->rules->n_services);
-	line_text(&text, " services");
+	line_text(&text, "READY=1\n");
+	write_status(k, &text);
 	notify_send(buffer);
+	k->reported = atomic_load(&k->options->board->head->connections);
 	k->ready = true;
 }
 
