@@ -24,4 +24,4 @@ cp "$testdir"/../contrib/systemd/*.* "$build"/contrib/systemd/*.service \
 
 "$testdir/container" -p "$tmp/tree" -b "$testdir" -b "$tmp/contrib" \
     env -u RUNTIME_DIRECTORY PYTHONDONTWRITEBYTECODE=1 tmp=/root/usher-tests \
-    usher="$program" python3 "/mnt/${testdir##*/}/e2e/units.py" "$@"
+    usher="$program" usherd="${program}d" python3 "/mnt/${testdir##*/}/e2e/units.py" "$@"

@@ -455,19 +455,26 @@ def _():
 
 # -- the journal -------------------------------------------------------------------
 
+def line_of(port, mark):
+    """The entry about a connection of this client's that ended since."""
+    entries = wait_for(lambda: journal(
+        CONNECTION, "USHER_CLIENT_PORT=" + port, after=mark))
+    expect(entries, "no entry about a client at " + port)
+    return entries[0]
+
+
 @check("the journal has a connection's facts in fields of their own")
 def _():
     port = serving("[web]\nserver-name = www.example.net\nbackend = %s\n"
                    % backends["old"].address)
     first = hello("www.example.net", alpn=("h2",))
+    mark = last_moment()
     with Client(port) as client:
         client.send(first)
         same(client.line(), "old")
         same(client.exactly(len(first)), first)
         local = "%d" % client.local
-    expect(wait_for(lambda: journal(CONNECTION, "USHER_CLIENT_PORT=" + local)),
-           "no entry")
-    entry = journal(CONNECTION, "USHER_CLIENT_PORT=" + local)[0]
+    entry = line_of(local, mark)
     wanted = {
         "USHER_SERVICE": "web", "USHER_CLIENT": "127.0.0.1",
         "USHER_CLIENT_PORT": local, "USHER_PROTOCOL": "tls",
@@ -503,12 +510,9 @@ def _():
     same(len(instances), 2, "instances")
     third = Client(port)
     expect(third.end() in ("fin", "reset"), "more than MaxConnections")
-    local = "%d" % first.local
+    local, mark = "%d" % first.local, last_moment()
     first.close()
-    expect(wait_for(lambda: journal(CONNECTION,
-                                    "USHER_CLIENT_PORT=" + local)), "no entry")
-    entry = journal(CONNECTION, "USHER_CLIENT_PORT=" + local)[0]
-    same(entry["SYSLOG_IDENTIFIER"], "usher")
+    same(line_of(local, mark)["SYSLOG_IDENTIFIER"], "usher")
     systemctl("stop", unit)
     alive(second)
     second.close()

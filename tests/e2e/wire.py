@@ -331,6 +331,12 @@ def program(name):
     return os.environ.get(name, name)
 
 
+def is_sanitized():
+    """Are the programs built with sanitizers?"""
+    with open(program("usherd"), "rb") as f:
+        return b"libasan" in f.read()
+
+
 # -- clients --------------------------------------------------------------------
 
 class Client:
