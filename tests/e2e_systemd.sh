@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # An administrator's day on a machine whose first process is systemd: the units
-# as "make install" puts them, in tests/container.  tests/e2e/units.py.
+# as "make install" puts them, in tests/container.  tests/e2e/units.py,
+# tests/e2e/restarts.py.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -22,6 +23,9 @@ mkdir "$tmp/contrib"
 cp "$testdir"/../contrib/systemd/*.* "$build"/contrib/systemd/*.service \
     "$tmp/contrib"
 
-"$testdir/container" -p "$tmp/tree" -b "$testdir" -b "$tmp/contrib" \
-    env -u RUNTIME_DIRECTORY PYTHONDONTWRITEBYTECODE=1 tmp=/root/usher-tests \
-    usher="$program" usherd="${program}d" python3 "/mnt/${testdir##*/}/e2e/units.py" "$@"
+for part in ${PARTS:-units restarts}; do
+	"$testdir/container" -p "$tmp/tree" -b "$testdir" -b "$tmp/contrib" \
+	    env -u RUNTIME_DIRECTORY PYTHONDONTWRITEBYTECODE=1 \
+	    tmp=/root/usher-tests usher="$program" usherd="${program}d" \
+	    python3 "/mnt/${testdir##*/}/e2e/$part.py" "$@"
+done

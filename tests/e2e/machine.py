@@ -12,11 +12,12 @@ import signal
 import socket
 import subprocess
 
-from wire import (Client, Failure, expect, is_sanitized, program, tmp,
+from wire import (Backend, Client, Failure, expect, is_sanitized, program, tmp,
                   wait_for)
 
 UNIT = "usher.service"
 SOCKET = "usher.socket"
+CONNECTION = "MESSAGE_ID=f5a12949eff045dfb07ee69d59389306"
 PORT = 443  # what the socket comes with; this network is ours alone
 os.makedirs(tmp, exist_ok=True)
 
@@ -210,3 +211,36 @@ def refused(port):
         return False
     except ConnectionRefusedError:
         return True
+
+
+# -- what most checks begin with ------------------------------------------------
+
+backends = {name: Backend(name) for name in ("old", "new")}
+
+
+def to(name, settings=""):
+    return """
+        inspect-timeout = 500ms
+        %s
+        [%s]
+        protocol = any silent
+        backend = %s
+        """ % (settings, name, backends[name].address)
+
+
+def serving(text=None):
+    """Starts anew with these rules; returns the port."""
+    fresh()
+    rules(text or to("old"))
+    systemctl("start", SOCKET)
+    return PORT
+
+
+def children_of(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        return [int(child) for child in f.read().split()]
+
+
+def greeting(port):
+    with Client(port) as client:
+        return client.send(b"x\n").line()
