@@ -29,7 +29,8 @@ case ${units#"$tmp/tree"} in
 	;;
 esac
 mkdir "$tmp/contrib"
-cp "$testdir"/../contrib/systemd/*.* "$build"/contrib/systemd/*.service \
+cp "$testdir"/../contrib/systemd/*.* \
+    "$testdir"/../contrib/transparent/usher.service.d/*.conf "$build"/contrib/systemd/*.service \
     "$tmp/contrib"
 
 for part in ${PARTS:-units restarts}; do

@@ -333,7 +333,7 @@ def _():
     same(seen.peers[0][0], "192.0.2.7")
     with open("/proc/%d/status" % main_pid()) as f:
         effective = re.search(r"CapEff:\s*(\S+)", f.read()).group(1)
-    same(int(effective, 16), 1 << 12, "capabilities")
+    same(int(effective, 16), 1 << 13, "capabilities")
     client.close()
 
 
