@@ -1,9 +1,18 @@
 /*
  * main.c - runs all unit tests, or those of the suite named by CK_RUN_SUITE.
+ *
+ * Timeouts are there to end what hangs, not to tell fast from slow: a machine
+ * that does something else as well, or sanitizers, must not be an error.
  */
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
+
+#ifdef USHER_SANITIZED
+#define TIMEOUT_MULTIPLIER "5"
+#else
+#define TIMEOUT_MULTIPLIER "1"
+#endif
 
 #define SUITE(name) Suite *name##_suite(void);
 #include "suites.h"
@@ -34,6 +43,7 @@ main(void)
 
 	forget_ignored_signals();
 	(void)setenv("CK_DEFAULT_TIMEOUT", PATIENCE, 0);
+	(void)setenv("CK_TIMEOUT_MULTIPLIER", TIMEOUT_MULTIPLIER, 0);
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
 		srunner_add_suite(runner, suites[i]());
 	srunner_run_all(runner, CK_ENV);

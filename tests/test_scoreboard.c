@@ -214,139 +214,6 @@ START_TEST(a_service_keeps_its_row)
 }
 END_TEST
 
-/* What the tests use to tell be_busy() to come to an end: nobody else does. */
-#define STOP (&board.head->unserved.suppressed)
-
-/*
- * Lives through one connection after the other, with a rest between them in
- * which nothing changes, or mending would never find a quiet moment.
- */
-_Noreturn static void
-be_busy(unsigned seed)
-{
-	while (!atomic_load(STOP)) {
-		struct endpoint client = { .family = AF_INET, .port = 1 };
-		struct connection *slot;
-
-		seed = seed * 1103515245 + 12345;
-		client.ip[0] = (uint8_t)(1 + seed / 65536 % 4);
-		slot = scoreboard_take(&board, 1000, &client);
-		if (!slot)
-			abort();
-		if (seed & 0x20000) {
-			client.ip[0]++;
-			scoreboard_source_move(&board, slot, &client);
-		}
-		if (seed & 0x40000)
-			scoreboard_decided(
-			    &board, slot, (uint16_t)(seed / 65536 % 2));
-		if (seed & 0x80000)
-			scoreboard_ended(slot);
-		slot->end = END_IDLE;
-		scoreboard_give_back(&board, slot);
-		for (volatile unsigned rest = seed % 4096; rest > 0; rest--)
-			continue;
-	}
-	_exit(0);
-}
-
-#define KILLED 200
-
-START_TEST(processes_killed_anywhere_leave_nothing_that_mend_cannot_mend)
-{
-	struct endpoint client = client_of("203.0.113.5");
-	struct connection *ours;
-	unsigned torn = 0;
-
-	scoreboard_service(&board, "a");
-	scoreboard_service(&board, "b");
-	ours = scoreboard_take(&board, 1000, &client);
-	scoreboard_decided(&board, ours, 1);
-	for (unsigned i = 0; i < KILLED; i++) {
-		pid_t child = fork();
-		uint32_t seen = board.head->changes;
-
-		if (child == 0)
-			be_busy(i * 7919);
-		while (board.head->changes - seen < 10 + i)
-			continue;
-		kill(child, SIGKILL);
-		ck_assert_int_eq(waitpid(child, NULL, 0), child);
-		for (uint32_t s = 0; s < board.head->high; s++)
-			torn +=
-			    scoreboard_slot(&board, s)->state == CONN_MOVING;
-	}
-	ck_assert_uint_gt(torn, 0); /* or this has tested nothing */
-	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
-	ck_assert_uint_eq(board.head->connections, 1);
-	ck_assert_uint_eq(board.head->pending, 0);
-	ck_assert_uint_eq(board.services[0].connections, 0);
-	ck_assert_uint_eq(board.services[1].connections, 1);
-	ck_assert_uint_eq(scoreboard_source_count(&board, &client), 1);
-	ck_assert(scoreboard_give_back(&board, ours));
-	assert_empty();
-	for (uint32_t w = 0; w < SCOREBOARD_WORDS; w++)
-		ck_assert_uint_eq(board.head->used[w], 0);
-}
-END_TEST
-
-#define BUSY 3
-#define MENDINGS 300
-
-static pid_t busy[BUSY];
-
-static void
-signal_busy(int signal)
-{
-	for (unsigned i = 0; i < BUSY; i++)
-		kill(busy[i], signal);
-	for (unsigned i = 0; signal == SIGSTOP && i < BUSY; i++)
-		ck_assert_int_eq(waitpid(busy[i], NULL, WUNTRACED), busy[i]);
-}
-
-/* While nobody moves: a slot in the middle of a change may be counted. */
-static void
-assert_counts_agree(void)
-{
-	uint32_t settled = 0, moving = 0, counted = 0;
-
-	for (uint32_t i = 0; i < board.head->high; i++) {
-		uint32_t state = scoreboard_slot(&board, i)->state;
-
-		moving += state == CONN_MOVING;
-		settled += state != CONN_MOVING && state != CONN_FREE;
-	}
-	for (uint32_t i = 0; i < SCOREBOARD_SOURCES; i++)
-		counted += board.sources[i];
-	ck_assert_uint_ge(board.head->connections, settled);
-	ck_assert_uint_le(board.head->connections, settled + moving);
-	ck_assert_uint_ge(counted, settled);
-	ck_assert_uint_le(counted, settled + moving);
-}
-
-START_TEST(mending_while_others_work_changes_nothing)
-{
-	scoreboard_service(&board, "a");
-	scoreboard_service(&board, "b");
-	for (unsigned i = 0; i < BUSY; i++) {
-		busy[i] = fork();
-		if (busy[i] == 0)
-			be_busy(i);
-	}
-	for (unsigned i = 0; i < MENDINGS; i++) {
-		while (scoreboard_mend(&board, NULL, NULL) < 0)
-			continue;
-		signal_busy(SIGSTOP);
-		assert_counts_agree();
-		signal_busy(SIGCONT);
-	}
-	atomic_store(STOP, 1);
-	for (unsigned i = 0; i < BUSY; i++)
-		ck_assert_int_eq(waitpid(busy[i], NULL, 0), busy[i]);
-	assert_empty();
-}
-END_TEST
-
 static void
 note(struct connection *slot, void *arg)
 {
@@ -589,7 +456,6 @@ scoreboard_suite(void)
 	TCase *files = tcase_create("in a directory");
 
 	tcase_add_checked_fixture(memory, open_board, close_board);
-	tcase_set_timeout(memory, 60);
 	tcase_add_test(memory, a_connection_is_counted_from_take_to_give_back);
 	tcase_add_test(memory, a_connection_without_a_service_has_a_tally_too);
 	tcase_add_test(memory, slots_are_taken_from_the_front_up_to_the_limit);
@@ -599,9 +465,6 @@ scoreboard_suite(void)
 	tcase_add_test(memory, a_client_behind_a_proxy_is_counted_where_it_is);
 	tcase_add_test(memory, a_slot_is_passed_on_once);
 	tcase_add_test(memory, a_service_keeps_its_row);
-	tcase_add_test(memory,
-	    processes_killed_anywhere_leave_nothing_that_mend_cannot_mend);
-	tcase_add_test(memory, mending_while_others_work_changes_nothing);
 	tcase_add_test(memory, mend_tells_of_each_connection_it_frees);
 	tcase_add_test(memory, a_snapshot_is_private_and_its_texts_end);
 	tcase_add_loop_test(memory, times_in_a_snapshot_are_in_the_past, 0, 3);
