@@ -217,7 +217,7 @@ listening()
 # await_listener NAME PORT: what was just started as NAME serves this port.
 await_listener()
 {
-	wait_for 10 listening "$host" "$2" ||
+	wait_for 40 listening "$host" "$2" ||
 	    fail "$1 does not listen on $host:$2"
 }
 
@@ -239,7 +239,7 @@ start_usher()
 	chmod 1777 "$tmp/run"
 	RUNTIME_DIRECTORY=$tmp/run start "$name" \
 	    "$usher" serve --listen "$host:0" -c "$file" "$@"
-	wait_for 10 logged "$name" "listening on $host:[0-9]+" ||
+	wait_for 40 logged "$name" "listening on $host:[0-9]+" ||
 	    fail "usher serve does not say that it listens"
 	port=$(sed -n "s/.*listening on $host:\([0-9]*\).*/\1/p" \
 	    "$tmp/$name.log" | tail -n 1)

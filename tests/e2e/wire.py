@@ -9,6 +9,7 @@ that something does not happen, it waits for what must happen instead.
 
 import atexit
 import fcntl
+import json
 import os
 import re
 import signal
@@ -21,7 +22,7 @@ import time
 import traceback
 
 HOST = "127.0.0.1"
-PATIENCE = 10  # seconds: longer than anything here takes, unless it is broken
+PATIENCE = 40  # seconds: longer than anything here takes, unless it is broken
 
 tmp = os.environ["tmp"]
 
@@ -283,6 +284,30 @@ class Usher:
 
     def connect(self, port=None, **options):
         return Client(port or self.port, **options)
+
+    def status(self, *arguments):
+        """What usher status prints."""
+        done = subprocess.run([program("usher"), "status", *arguments],
+                              capture_output=True, text=True, timeout=PATIENCE,
+                              env=dict(os.environ, RUNTIME_DIRECTORY=self.run))
+        expect(done.returncode == 0, "usher status: %d, %s" %
+               (done.returncode, done.stderr))
+        return done.stdout
+
+    def table(self):
+        """usher status --json, read."""
+        return json.loads(self.status("--json"))
+
+    def acceptor(self):
+        """The one process below usherd that serves no connection."""
+        def find():
+            processes = self.descendants()
+            processes -= {row["pid"] for row in self.table()["connections"]}
+            return len(processes) == 1 and processes.pop()
+        found = wait_for(find)
+        expect(found, "not one acceptor: %s, %s" % (self.descendants(),
+                                                    self.table()))
+        return found
 
     def descendants(self):
         """Process ids of all below usherd, itself not among them."""
