@@ -15,42 +15,49 @@
 #include "line.h"
 
 /*
- * proc_pid_stat(5): field 22, in hundredths of a second since boot.  The
- * unit is part of the kernel's interface (USER_HZ) and 100 everywhere.
+ * proc_pid_stat(5): from the third field on there are the state, the parent,
+ * and in the 22nd the start, in hundredths of a second since boot.  The unit is
+ * part of the kernel's interface (USER_HZ) and 100 everywhere.
  */
+#define PARENT_FIELD 4
 #define START_FIELD 22
 #define TICK_US 10000
 /* Clocks are read one after the other, and a tick is not a microsecond. */
 #define TOLERANCE_US 2000000
 
-/* Reads the number in field START_FIELD, or returns -1. */
-static int64_t
-start_ticks(const char *stat)
-{
-	/* The second field is the program's name: anything in parentheses. */
-	const char *at = strrchr(stat, ')');
-	int64_t ticks = 0;
+struct look {
+	bool zombie;
+	int64_t parent;
+	int64_t start_us; /* since boot */
+};
 
-	for (int field = 2; at && field < START_FIELD; field++) {
+/* Reads the number in a field of what follows the second one, or -1. */
+static int64_t
+field_of(const char *at, int field)
+{
+	int64_t number = 0;
+
+	for (int i = 2; at && i < field; i++) {
 		at = strchr(at, ' ');
 		at = at ? at + 1 : NULL;
 	}
 	if (!at || *at < '0' || *at > '9')
 		return -1;
-	for (; *at >= '0' && *at <= '9' && ticks < INT64_MAX / 100; at++)
-		ticks = ticks * 10 + (*at - '0');
-	return ticks;
+	for (; *at >= '0' && *at <= '9' && number < INT64_MAX / 100; at++)
+		number = number * 10 + (*at - '0');
+	return number;
 }
 
-/* When process pid started, in microseconds since boot, or -1. */
-static int64_t
-start_of(int32_t pid)
+/* What /proc says of pid.  False if it says nothing. */
+static bool
+look_at(int32_t pid, struct look *ret)
 {
 	char path_buffer[32], stat[1024];
 	struct line path = LINE(path_buffer);
 	FD_AUTO int file = -1;
-	ssize_t n;
+	const char *rest;
 	int64_t ticks;
+	ssize_t n;
 
 	line_text(&path, "/proc/");
 	line_int(&path, pid);
@@ -58,26 +65,46 @@ start_of(int32_t pid)
 	file = open(path.text, O_RDONLY | O_CLOEXEC);
 	n = file < 0 ? -1 : read(file, stat, sizeof(stat) - 1);
 	if (n <= 0)
-		return -1;
+		return false;
 	stat[n] = '\0';
-	ticks = start_ticks(stat);
-	return ticks < 0 || ticks > INT64_MAX / TICK_US ? -1 : ticks * TICK_US;
+	/* The second field is the program's name: anything in parentheses. */
+	rest = strrchr(stat, ')');
+	ticks = field_of(rest, START_FIELD);
+	if (ticks < 0 || ticks > INT64_MAX / TICK_US)
+		return false;
+	ret->zombie = rest[1] != '\0' && rest[2] == 'Z';
+	ret->parent = field_of(rest, PARENT_FIELD);
+	ret->start_us = ticks * TICK_US;
+	return true;
 }
 
 bool
 process_alive(int32_t pid, int64_t since_us)
 {
 	struct timespec boot;
-	int64_t start_us, slept_us;
+	struct look look;
+	int64_t slept_us;
 
 	if (pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH))
 		return false;
-	start_us = start_of(pid);
-	if (start_us < 0 || clock_gettime(CLOCK_BOOTTIME, &boot) < 0)
+	if (!look_at(pid, &look) || clock_gettime(CLOCK_BOOTTIME, &boot) < 0)
 		return true;
 	/* CLOCK_MONOTONIC stands still while the machine is suspended. */
 	slept_us =
 	    boot.tv_sec * INT64_C(1000000) + boot.tv_nsec / 1000 - clock_us();
 	/* since_us may come from a broken process, and be anything. */
-	return start_us - slept_us - TOLERANCE_US <= since_us;
+	return !look.zombie &&
+	    look.start_us - slept_us - TOLERANCE_US <= since_us;
+}
+
+bool
+process_awaits(int32_t pid, int32_t reaper)
+{
+	struct look look, parent;
+
+	if (pid <= 0 || !look_at(pid, &look) || !look.zombie)
+		return false;
+	return look.parent == reaper ||
+	    (look_at((int32_t)look.parent, &parent) &&
+		parent.parent == reaper && !parent.zombie);
 }

@@ -10,8 +10,12 @@
 /*
  * Whether a process pid exists that can be the one that was there at since_us
  * (CLOCK_MONOTONIC): one that started clearly later got the number when it
- * was free again.  Where /proc cannot be read, the number alone decides.
+ * was free again, and one that only waits to be reaped does nothing any more.
+ * Where /proc cannot be read, the number alone decides.
  */
 bool process_alive(int32_t pid, int64_t since_us);
+
+/* Whether pid is dead and waits for reaper, or a child of it, to reap it. */
+bool process_awaits(int32_t pid, int32_t reaper);
 
 #endif

@@ -56,7 +56,7 @@ enum connection_state {
 	CONN_FREE,
 	CONN_PENDING, /* no decision yet; counts against max-pending */
 	CONN_OPEN, /* decided: connecting, relaying, or a program's */
-	CONN_ENDED, /* somebody writes its log line; about to be free */
+	CONN_ENDED, /* slot->end is final; its log line, then it is free */
 	CONN_MOVING, /* scoreboard.c is between two of these */
 };
 
@@ -68,6 +68,7 @@ struct connection {
 	_Atomic uint32_t state; /* enum connection_state */
 	_Atomic int32_t pid; /* of the process that serves it; 0: free */
 	_Atomic uint32_t evict; /* set before SIGTERM: make room, END_LIMIT */
+	_Atomic uint32_t due; /* its log line is still to be written */
 	uint16_t service; /* index in the scoreboard's services */
 	uint8_t end; /* enum end */
 	uint8_t pending; /* it is among head->pending */

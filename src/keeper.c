@@ -234,23 +234,23 @@ service_of_row(const struct keeper *k, uint16_t row)
 }
 
 static void
-log_slot(const struct keeper *k, const struct connection *slot)
+end_slot(struct keeper *k, struct connection *slot, enum end end, int error)
 {
 	const struct settings *settings = &k->current->rules->settings;
 	const struct service *service = service_of_row(k, slot->service);
 
-	log_connection(k->options->board, slot,
+	log_lost(k->options->board, slot, end, error,
 	    service == NULL ? settings->limits.log : service->limits.log,
 	    settings->hide_clients);
 }
 
+/* Its process is gone, and nobody knows how: it was not our child. */
 static void
-end_slot(struct keeper *k, struct connection *slot, enum end end, int error)
+end_stray(struct connection *slot, void *arg)
 {
-	slot->end = (uint8_t)end;
-	slot->error = (int16_t)error;
-	log_slot(k, slot);
-	(void)scoreboard_give_back(k->options->board, slot);
+	enum end end = slot->end;
+
+	end_slot(arg, slot, end == END_NONE ? END_KILLED : end, slot->error);
 }
 
 /* Everything in the request may be a lie: the child may have been broken. */
@@ -264,9 +264,14 @@ run_program(struct keeper *k, const struct launch_request *request, int client)
 	if (request->slot >= SCOREBOARD_SLOTS || client < 0)
 		return;
 	slot = scoreboard_slot(k->options->board, request->slot);
+	/* If the child was killed since, it has been seen to. */
+	if (!scoreboard_claim(slot, request->pid) &&
+	    atomic_load(&slot->pid) != getpid())
+		return;
 	if (service == NULL || service->target != GO_EXEC) {
 		log_event(LOG_WARNING,
 		    "a connection asked for a program that is in no rule");
+		end_slot(k, slot, END_ERROR, 0);
 		return;
 	}
 	slot->end = END_BACKEND_CLOSED;
@@ -320,8 +325,7 @@ bury_stranger(struct keeper *k, pid_t pid, int status)
 		struct connection *slot = scoreboard_slot(board, i);
 		enum end end = slot->end;
 
-		if (atomic_load(&slot->pid) != pid ||
-		    atomic_load(&slot->state) == CONN_FREE)
+		if (!scoreboard_claim(slot, pid))
 			continue;
 		if (WIFSIGNALED(status))
 			end = END_KILLED;
@@ -431,18 +435,6 @@ look_for_idleness(struct keeper *k)
 	k->idle = k->idle_looks > IDLE_LOOKS;
 }
 
-/*
- * One whose process is gone, and was nobody's here: from before a restart.
- * What is nowhere said to have ended in order was killed.
- */
-static void
-log_lost(struct connection *slot, void *keeper)
-{
-	if (slot->end == END_NONE)
-		slot->end = END_KILLED;
-	log_slot(keeper, slot);
-}
-
 static void
 keep_time(struct keeper *k)
 {
@@ -456,7 +448,7 @@ keep_time(struct keeper *k)
 	}
 	if (now_us >= k->report_due_us) {
 		report_counts(k);
-		(void)scoreboard_mend(k->options->board, log_lost, k);
+		(void)scoreboard_mend(k->options->board, end_stray, k);
 	}
 	if (exit_idle_us(k) >= 0 && now_us >= k->idle_due_us)
 		look_for_idleness(k);
@@ -561,6 +553,8 @@ keeper_run(const struct keeper_options *options)
 		log_errno(LOG_ERR, "cannot start", r < 0 ? -r : ENOMEM);
 		return 1;
 	}
+	/* What an earlier one has left. */
+	(void)scoreboard_mend(options->board, end_stray, k);
 	start_acceptor(k);
 	keep(k);
 	stop_accepting(k);

@@ -18,6 +18,7 @@
 struct launch_request {
 	uint16_t row; /* the service's, in the scoreboard */
 	uint32_t slot;
+	int32_t pid; /* of the child, whose slot it is until then */
 };
 
 /* Whether a service runs a program. */
@@ -31,7 +32,7 @@ int launch_listen(void);
 
 /*
  * In the child: asks the keeper to run the service's program on client.
- * The slot is the keeper's after that.  0 or -errno.
+ * The slot is the keeper's once it hears of that.  0 or -errno.
  */
 int launch_ask(int keeper, const struct launch_request *request, int client);
 

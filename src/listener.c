@@ -84,17 +84,14 @@ bury(struct acceptor *a, pid_t pid, int status)
 	if (index == CHILDREN_NONE)
 		return;
 	slot = scoreboard_slot(g->board, index);
-	if (atomic_load(&slot->pid) != pid ||
-	    atomic_load(&slot->state) == CONN_FREE)
+	if (!scoreboard_claim(slot, pid))
 		return;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		log_event(LOG_ERR,
 		    "a connection's process was stopped by "
 		    "the sandbox: it made a system call it never should");
-	slot->end = WIFSIGNALED(status) ? END_KILLED : END_ERROR;
-	log_connection(
-	    g->board, slot, settings->limits.log, settings->hide_clients);
-	(void)scoreboard_give_back(g->board, slot);
+	log_lost(g->board, slot, WIFSIGNALED(status) ? END_KILLED : END_ERROR,
+	    0, settings->limits.log, settings->hide_clients);
 }
 
 static void

@@ -74,6 +74,22 @@ void log_connection(struct scoreboard *board, const struct connection *slot,
 bool log_is_quiet(
     const struct scoreboard *board, const struct connection *slot);
 
+/*
+ * The connection has ended, slot->end says how: its line as above, and the
+ * slot is given back.  For the process that serves it.
+ */
+void log_end(struct scoreboard *board, struct connection *slot,
+    enum rules_log log, bool hide_client);
+
+/*
+ * The same for a connection whose process is gone, by whoever has claimed its
+ * slot.  end and error (an errno or 0) are what is known from outside; if the
+ * connection had ended before its process was killed, what it said stays, and
+ * a line that it has written is not written again.
+ */
+void log_lost(struct scoreboard *board, struct connection *slot, enum end end,
+    int error, enum rules_log log, bool hide_client);
+
 /* So many error lines of one service in so many microseconds. */
 #define LOG_BURST 10
 #define LOG_PERIOD_US 10000000

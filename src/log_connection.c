@@ -236,3 +236,29 @@ log_connection(struct scoreboard *board, const struct connection *slot,
 	write_fields(&subject, &text, &journal);
 	log_send(error ? LOG_WARNING : LOG_INFO, "", text.text, &journal);
 }
+
+/*
+ * Marked as written after it was: somebody who is killed between the two, a
+ * few instructions, has its line written twice rather than not at all.
+ */
+void
+log_end(struct scoreboard *board, struct connection *slot, enum rules_log log,
+    bool hide_client)
+{
+	(void)scoreboard_ended(slot);
+	if (atomic_load(&slot->due))
+		log_connection(board, slot, log, hide_client);
+	atomic_store(&slot->due, 0);
+	(void)scoreboard_give_back(board, slot);
+}
+
+void
+log_lost(struct scoreboard *board, struct connection *slot, enum end end,
+    int error, enum rules_log log, bool hide_client)
+{
+	if (atomic_load(&slot->state) != CONN_ENDED) {
+		slot->end = (uint8_t)end;
+		slot->error = (int16_t)error;
+	}
+	log_end(board, slot, log, hide_client);
+}

@@ -3,7 +3,8 @@
  *
  * What makes this safe against a process being killed between any two
  * instructions: slot->pid is the one truth about whose a slot is, and it only
- * goes 0 -> acceptor -> child -> 0.  Everything that changes a count first
+ * goes 0 -> acceptor -> child -> 0, or from a dead process to one that claims
+ * it.  Everything that changes a count first
  * puts the slot into CONN_MOVING and adds one to head->changes.  So a change
  * that was cut short can be seen (the slot is moving and its process is
  * dead), and so can a change that is going on while scoreboard_mend() counts.
@@ -263,6 +264,8 @@ start(struct scoreboard *board, struct connection *slot,
 	atomic_fetch_add(&head->connections, 1);
 	atomic_fetch_add(&head->pending, 1);
 	count_source(board, client);
+	/* Last: of a slot that was never filled in there is nothing to say. */
+	atomic_store(&slot->due, 1);
 	atomic_store(&slot->state, CONN_PENDING);
 }
 
@@ -299,6 +302,12 @@ void
 scoreboard_pass(struct connection *slot, int32_t from, int32_t to)
 {
 	atomic_compare_exchange_strong(&slot->pid, &from, to);
+}
+
+bool
+scoreboard_claim(struct connection *slot, int32_t pid)
+{
+	return atomic_compare_exchange_strong(&slot->pid, &pid, getpid());
 }
 
 uint32_t
@@ -375,10 +384,12 @@ scoreboard_give_back(struct scoreboard *board, struct connection *slot)
 	struct scoreboard_head *head = board->head;
 	uint32_t state = atomic_load(&slot->state);
 
-	if (state == CONN_MOVING)
-		atomic_store(&head->torn, 1); /* mend has to free it */
-	if (state == CONN_MOVING || state == CONN_FREE ||
-	    !begin(head, slot, state))
+	if (state == CONN_MOVING || state == CONN_FREE) {
+		/* Of one that was killed in a change: mend has to free it. */
+		scoreboard_pass(slot, getpid(), SLOT_OF_NOBODY);
+		return false;
+	}
+	if (!begin(head, slot, state))
 		return false;
 	total(board, slot);
 	drop_source(board, &slot->client);

@@ -3,10 +3,11 @@
  *
  * The one idea: counters belong to nobody.  A slot is taken by the acceptor;
  * the process that serves the connection keeps it up to date and gives it
- * back at its end; if it was killed, its parent gives it back.  Whoever does
- * so adds what the connection moved to its service's totals and takes it off
- * the counts, all with atomic operations, so there is no lock that a killed
- * process could leave taken.  scoreboard_mend() recounts from the slots.
+ * back at its end; if it was killed, somebody else claims the slot and does
+ * so.  That adds what the connection moved to its service's totals and takes
+ * it off the counts, all with atomic operations, so there is no lock that a
+ * killed process could leave taken.  scoreboard_mend() recounts from the
+ * slots.
  *
  * It is a file in the runtime directory (sparse: only used pages exist), or
  * anonymous memory where there is none.
@@ -23,7 +24,7 @@
 
 #define SCOREBOARD_FILE "scoreboard"
 #define SCOREBOARD_MAGIC 0x75736872u /* "ushr" */
-#define SCOREBOARD_VERSION 1
+#define SCOREBOARD_VERSION 2
 #define SCOREBOARD_SLOTS 65536 /* also the largest max-connections */
 #define SCOREBOARD_SERVICES 2048
 #define SCOREBOARD_SOURCES 16384 /* buckets for max-per-source */
@@ -56,7 +57,6 @@ struct scoreboard_head {
 	_Atomic uint32_t pending; /* connections without a decision */
 	_Atomic uint32_t high; /* slots from here on were never used */
 	_Atomic uint32_t changes; /* begun by take, decided, give_back ... */
-	_Atomic uint32_t torn; /* slots left by one killed in a change */
 	struct tally unserved; /* connections that got no service */
 	/* One bit a slot, set: probably taken.  Only where to look first. */
 	_Atomic uint64_t used[SCOREBOARD_WORDS];
@@ -146,28 +146,32 @@ void scoreboard_decided(
     struct scoreboard *board, struct connection *slot, uint16_t row);
 
 /*
- * The connection has ended, slot->end says how.  Returns whether the caller
- * is the first to say so: then its log line is the caller's to write.
+ * The connection has ended, slot->end says how and stays as it is.  Returns
+ * false if it had ended before, or if its process was killed in a change.
  */
 bool scoreboard_ended(struct connection *slot);
 
 /*
  * Gives a slot back, adding it to the totals under slot->end.  Only the
  * first caller for a connection does anything: returns whether this was it.
- *
- * The process that serves the connection calls scoreboard_ended() and this at
- * its end.  If it did not get that far, slot->pid is still its pid when it
- * has been reaped: then its parent does the same.
+ * False also for a slot whose process was killed in a change: mend frees it.
  */
 bool scoreboard_give_back(struct scoreboard *board, struct connection *slot);
 
 /*
- * Frees the slots whose process is gone and recounts.  For the keeper: at its
- * start, when an acceptor has died, when head->torn is not 0, and now and
- * then while slots of an earlier usherd are in use.  each(slot, arg), if not
- * NULL, hears of every slot about to be freed whose log line is to be written
- * (as scoreboard_ended), and sets slot->end.  Returns 0, or -EAGAIN if so much
- * was going on that counting has to be tried again later.
+ * Makes the slot of process pid, which is gone, the caller's.  False if it is
+ * not pid's any more: it was given back, or somebody else was first.  Whoever
+ * claims a slot sees to its log line (log_lost()) and gives it back.
+ */
+bool scoreboard_claim(struct connection *slot, int32_t pid);
+
+/*
+ * Claims and frees the slots whose process is gone and recounts.  For the
+ * keeper: at its start, and now and then while there are connections.
+ * each(slot, arg), if not NULL, hears of every slot that was claimed, to do as
+ * scoreboard_claim() says.  A process that this one, or a child of it, has yet
+ * to reap is left to whoever does.  Returns 0, or -EAGAIN if so much was going
+ * on that counting has to be tried again later.
  */
 int scoreboard_mend(struct scoreboard *board,
     void (*each)(struct connection *slot, void *arg), void *arg);

@@ -12,6 +12,9 @@
 #define SERVICES_AT (SOURCES_AT + SCOREBOARD_SOURCES * sizeof(uint16_t))
 #define SLOTS_AT \
 	PAGE_ROUND(SERVICES_AT + SCOREBOARD_SERVICES * sizeof(struct tally))
+/* The pid of a slot that was left in the middle of a change. */
+#define SLOT_OF_NOBODY (-1)
+
 #define SLOT_AT(i) (SLOTS_AT + (size_t)(i)*CONNECTION_SIZE)
 #define BOARD_SIZE SLOT_AT(SCOREBOARD_SLOTS)
 

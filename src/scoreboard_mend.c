@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "alive.h"
 #include "scoreboard.h"
@@ -24,13 +25,25 @@ struct recount {
  * the rest.
  */
 static void
-bury(struct scoreboard *board, struct connection *slot,
+bury(struct scoreboard *board, struct connection *slot, int32_t pid,
     void (*each)(struct connection *slot, void *arg), void *arg)
 {
-	if (scoreboard_ended(slot) && each)
+	if (!scoreboard_claim(slot, pid))
+		return;
+	if (each)
 		each(slot, arg);
-	if (!scoreboard_give_back(board, slot))
+	else
+		(void)scoreboard_give_back(board, slot);
+	if (atomic_load(&slot->pid) == SLOT_OF_NOBODY)
 		scoreboard_free(board, scoreboard_index(board, slot));
+}
+
+/* Who reaps a process knows how it ended, and is about to say so. */
+static bool
+is_gone(const struct connection *slot, int32_t pid)
+{
+	return !process_alive(pid, slot->start_us) &&
+	    !process_awaits(pid, getpid());
 }
 
 static void
@@ -49,8 +62,8 @@ free_the_dead(struct scoreboard *board,
 			/* Harmless if somebody is just taking it. */
 			atomic_fetch_and(&board->head->used[i / 64],
 			    ~((uint64_t)1 << i % 64));
-		else if (!process_alive(pid, slot->start_us))
-			bury(board, slot, each, arg);
+		else if (is_gone(slot, pid))
+			bury(board, slot, pid, each, arg);
 	}
 }
 
@@ -142,7 +155,6 @@ scoreboard_mend(struct scoreboard *board,
 
 	if (atomic_load(&board->head->high) == 0)
 		return 0;
-	atomic_store(&board->head->torn, 0);
 	free_the_dead(board, each, arg);
 	/* For a moment, once in a long while: not worth keeping. */
 	sum = mmap(NULL, sizeof(*sum), PROT_READ | PROT_WRITE,

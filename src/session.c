@@ -273,22 +273,22 @@ ask_for_program(struct session *s, const struct service *service)
 	const struct launch_request request = {
 		.row = s->slot->service,
 		.slot = scoreboard_index(g->board, s->slot),
+		.pid = getpid(),
 	};
 	struct line text = LINE(s->slot->backend);
 	int r;
 
 	line_text(&text, service->argv[0]);
-	s->handed_over = true;
-	scoreboard_pass(
-	    s->slot, getpid(), atomic_load(&g->board->head->keeper));
 	r = launch_ask(g->keeper, &request, s->client);
-	if (r == 0)
-		return END_NONE;
+	if (r < 0) {
+		s->slot->error = (int16_t)-r;
+		return END_ERROR;
+	}
+	/* Unless it has begun already, and the slot is the program's. */
 	scoreboard_pass(
-	    s->slot, atomic_load(&g->board->head->keeper), getpid());
-	s->handed_over = false;
-	s->slot->error = (int16_t)-r;
-	return END_ERROR;
+	    s->slot, request.pid, atomic_load(&g->board->head->keeper));
+	s->handed_over = true;
+	return END_NONE;
 }
 
 static enum end
@@ -460,9 +460,8 @@ session_run(struct session *s)
 		_exit(0);
 	close_client(s, end);
 	s->slot->end = (uint8_t)end;
-	log_connection(s->generation->board, s->slot,
+	log_end(s->generation->board, s->slot,
 	    service == NULL ? settings->limits.log : service->limits.log,
 	    settings->hide_clients);
-	(void)scoreboard_give_back(s->generation->board, s->slot);
 	_exit(0);
 }

@@ -70,8 +70,7 @@ put_on_record(struct connection *record, enum end end)
 	record->end = (uint8_t)end;
 	if (record == &unlisted)
 		return;
-	log_connection(&board, record, handover.log, handover.hide_client);
-	(void)scoreboard_give_back(&board, record);
+	log_end(&board, record, handover.log, handover.hide_client);
 }
 
 static void

@@ -154,9 +154,10 @@ record(const struct row *row)
 
 	slot.start_us = clock_us();
 	if (row->client) {
-		ck_assert_int_eq(
-		    addr_parse_host(row->client, strlen(row->client), &addr),
-		    0);
+		/* No assertion: LOG_FD may be where Check would note it. */
+		if (addr_parse_host(row->client, strlen(row->client), &addr) <
+		    0)
+			abort();
 		endpoint_from(&slot.client, &addr);
 		slot.client.port = row->port;
 	}

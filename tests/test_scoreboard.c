@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "alive.h"
 #include "deadline.h"
 #include "scoreboard.h"
 
@@ -218,10 +219,11 @@ static void
 note(struct connection *slot, void *arg)
 {
 	slot->end = END_KILLED;
+	scoreboard_give_back(&board, slot);
 	*(int *)arg += 1;
 }
 
-START_TEST(mend_tells_of_each_connection_it_frees)
+START_TEST(mend_tells_of_each_connection_it_claims)
 {
 	struct endpoint client = client_of("203.0.113.5");
 	pid_t child = fork();
@@ -234,9 +236,80 @@ START_TEST(mend_tells_of_each_connection_it_frees)
 	}
 	waitpid(child, NULL, 0);
 	scoreboard_mend(&board, note, &told);
-	ck_assert_int_eq(told, 1);
-	ck_assert_uint_eq(board.head->unserved.ends[END_KILLED], 1);
+	ck_assert_int_eq(told, 2);
+	ck_assert_uint_eq(board.head->unserved.ends[END_KILLED], 2);
 	assert_empty();
+}
+END_TEST
+
+START_TEST(mend_leaves_the_dead_to_whoever_reaps_them)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	pid_t child = fork();
+	siginfo_t info;
+	int told = 0;
+
+	if (child == 0) {
+		scoreboard_take(&board, 10, &client);
+		_exit(0);
+	}
+	ck_assert_int_eq(
+	    waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	ck_assert(!process_alive(child, clock_us()));
+	scoreboard_mend(&board, note, &told);
+	ck_assert_int_eq(told, 0);
+	ck_assert_uint_eq(board.head->connections, 1);
+	waitpid(child, NULL, 0);
+	scoreboard_mend(&board, note, &told);
+	ck_assert_int_eq(told, 1);
+	assert_empty();
+}
+END_TEST
+
+/* Somebody else's zombie, which may never be reaped, is as good as gone. */
+START_TEST(mend_does_not_wait_for_strangers_to_reap)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	int ready[2];
+	char byte;
+	pid_t parent;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	parent = fork();
+	if (parent == 0) {
+		pid_t middle = fork();
+
+		if (middle == 0) {
+			pid_t child = fork();
+			siginfo_t info;
+
+			if (child == 0) {
+				scoreboard_take(&board, 10, &client);
+				_exit(0);
+			}
+			waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT);
+			(void)!write(ready[1], "", 1);
+			pause();
+		}
+		pause();
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	scoreboard_mend(&board, NULL, NULL);
+	assert_empty();
+	/* Check ends all of this group. */
+}
+END_TEST
+
+START_TEST(a_slot_is_claimed_once)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	struct connection *slot = scoreboard_take(&board, 10, &client);
+
+	scoreboard_pass(slot, getpid(), 12345);
+	ck_assert(!scoreboard_claim(slot, 6789));
+	ck_assert(scoreboard_claim(slot, 12345));
+	ck_assert(!scoreboard_claim(slot, 12345));
+	ck_assert_int_eq(slot->pid, getpid());
 }
 END_TEST
 
@@ -465,7 +538,10 @@ scoreboard_suite(void)
 	tcase_add_test(memory, a_client_behind_a_proxy_is_counted_where_it_is);
 	tcase_add_test(memory, a_slot_is_passed_on_once);
 	tcase_add_test(memory, a_service_keeps_its_row);
-	tcase_add_test(memory, mend_tells_of_each_connection_it_frees);
+	tcase_add_test(memory, mend_tells_of_each_connection_it_claims);
+	tcase_add_test(memory, mend_leaves_the_dead_to_whoever_reaps_them);
+	tcase_add_test(memory, mend_does_not_wait_for_strangers_to_reap);
+	tcase_add_test(memory, a_slot_is_claimed_once);
 	tcase_add_test(memory, a_snapshot_is_private_and_its_texts_end);
 	tcase_add_loop_test(memory, times_in_a_snapshot_are_in_the_past, 0, 3);
 	tcase_add_test(memory, a_reader_bounds_what_the_head_claims);
