@@ -23,6 +23,7 @@
 #include "process.h"
 #include "reach.h"
 #include "reload.h"
+#include "rest.h"
 #include "signals.h"
 #include "waits.h"
 
@@ -484,7 +485,7 @@ keep(struct keeper *k)
 	while (!signals.terminate && !k->idle) {
 		struct pollfd p = { .fd = k->requests, .events = POLLIN };
 
-		if (wait_any(&p, 1, next_due(k)) > 0)
+		if (rest_wait(&p, 1, next_due(k), k->options->board) > 0)
 			(void)hear(k);
 		if (signals.child)
 			reap(k);

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "process.h"
 #include "proxy.h"
+#include "rest.h"
 #include "signals.h"
 #include "waits.h"
 
@@ -316,7 +317,7 @@ serve_once(struct acceptor *a, struct pollfd *fds)
 
 	/* When there is no room, every end counts. */
 	if (deadline_passed(busy, now_us) || is_full(a))
-		ready = wait_any(fds, a->n, until);
+		ready = rest_wait(fds, a->n, until, a->generation->board);
 	else
 		ready =
 		    wait_undisturbed(fds, a->n, deadline_first(until, busy));

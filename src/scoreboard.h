@@ -99,6 +99,12 @@ int scoreboard_map(struct scoreboard *ret, int fd);
  */
 int scoreboard_snapshot(struct scoreboard *ret, int fd);
 
+/*
+ * Lets go of the pages that this process has looked at; they are there again
+ * when they are used.  Not for a snapshot.
+ */
+void scoreboard_forget(const struct scoreboard *board);
+
 /* Unmaps it and closes ret->fd. */
 void scoreboard_close(struct scoreboard *board);
 

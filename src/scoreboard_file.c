@@ -398,6 +398,12 @@ scoreboard_snapshot(struct scoreboard *ret, int fd)
 }
 
 void
+scoreboard_forget(const struct scoreboard *board)
+{
+	(void)madvise(board->head, BOARD_SIZE, MADV_DONTNEED);
+}
+
+void
 scoreboard_close(struct scoreboard *board)
 {
 	munmap(board->head, BOARD_SIZE);

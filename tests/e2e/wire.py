@@ -362,6 +362,13 @@ def is_sanitized():
         return b"libasan" in f.read()
 
 
+def static():
+    """Are the small programs what they are meant to be?  Others, as those for
+    sanitizers, are dynamic, and large."""
+    with open(program("usherd"), "rb") as f:
+        return b"ld-linux" not in f.read()
+
+
 # -- clients --------------------------------------------------------------------
 
 class Client:
