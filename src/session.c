@@ -200,7 +200,11 @@ become_relay(
 		s->slot->backend };
 	int r;
 
-	addr_write(&text, &s->from);
+	/* What ps shows is there for everybody on this machine. */
+	if (h.hide_client)
+		line_char(&text, '-');
+	else
+		addr_write(&text, &s->from);
 	watch_peers(s, service, relay);
 	r = handover_exec(g->relay_exe, &h, relay, names);
 	log_errno(LOG_WARNING, "cannot run usher-relay", -r);

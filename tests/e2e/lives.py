@@ -71,6 +71,18 @@ def _():
     usher.stop()
 
 
+@check("log-client = none: ps does not tell who the client is")
+def _():
+    usher = Usher(rules("old", "log-client = none"))
+    client = greeted(usher)
+    row = wait_for(lambda: [r for r in usher.table()["connections"]
+                            if r["client_port"] == client.local])[0]
+    expect(wait_for(lambda: title(row["pid"]).endswith(
+        "usher-relay old - %s" % backends["old"].address)), title(row["pid"]))
+    alive(client)
+    usher.stop()
+
+
 @check("relay-exec = at-once: it is usher-relay from the start")
 def _():
     usher = Usher(rules("old", "relay-exec = at-once"))
