@@ -1,11 +1,14 @@
 """What usher tells about its connections: the log, the table of status."""
 
+import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 
 from wire import (Backend, Skipped, Usher, check, closed_port, expect, hello,
-                  run_checks, same, wait_for, HOST)
+                  program, run_checks, same, wait_for, HOST, PATIENCE)
 
 backend = Backend("any")
 dead_holder, dead_port = closed_port()
@@ -193,18 +196,147 @@ def _():
     usher.stop()
 
 
+def prometheus(text):
+    """Reads the text format, strictly: {name: {labels: value}}."""
+    samples, types, current = {}, {}, None
+    expect(text.endswith("\n"), "no newline at the end")
+    for line in text.splitlines():
+        head = re.fullmatch(r"# (HELP|TYPE) ([a-z_]+) (.+)", line)
+        if head:
+            kind, name, rest = head.groups()
+            if kind == "HELP":
+                expect(name not in samples, name + " comes twice")
+                current, samples[name] = name, {}
+            else:
+                same(name, current, "TYPE after the HELP of another: ")
+                expect(name not in types and not samples[name], line)
+                expect(rest in ("counter", "gauge"), line)
+                same(name.endswith("_total"), rest == "counter", line)
+                types[name] = rest
+            continue
+        sample = re.fullmatch(
+            r"([a-z_]+)(?:\{((?:[a-z_]+=\"(?:[^\"\\]|\\[\\\"n])*\",?)*)\})?"
+            r" (\d+)", line)
+        expect(sample, "no sample: " + line)
+        name, labels, value = sample.groups()
+        expect(name == current and name in types, "out of place: " + line)
+        expect(labels not in samples[name], "twice: " + line)
+        samples[name][labels] = int(value)
+    return samples
+
+
 @check("status as a table and for Prometheus")
 def _():
     usher = Usher(rules())
     client = served(usher)
+    ended(usher)
+    usher.await_line("end=client-closed")
     expect(wait_for(lambda: re.search(r"any.*127\.0\.0\.1:%d" % client.local,
                                       usher.status())), usher.status())
-    text = usher.status("--prometheus")
-    for line in text.splitlines():
-        expect(re.fullmatch(
-            r"# (HELP|TYPE) usher_\w+ .+|"
-            r"usher_\w+(\{(\w+=\"[^\"]*\",?)+\})? \S+", line), line)
-    expect('service="any"' in text, text)
+    samples = prometheus(usher.status("--prometheus"))
+    same(samples["usher_connections"]['service="any"'], 1)
+    same(samples["usher_connections_total"]['service="any"'], 2)
+    same(samples["usher_pending"][None], 0)
+    same(samples["usher_bytes_in_total"]['service="any"'], 4)
+    same(samples["usher_ends_total"]['service="any",end="client-closed"'], 1)
+    usher.stop()
+
+
+def refuse(run, *arguments, through=()):
+    """usher status fails, in order; what it says."""
+    done = subprocess.run([*through, program("usher"), "status", *arguments],
+                          capture_output=True, text=True,
+                          env=dict(os.environ, RUNTIME_DIRECTORY=run))
+    same((done.returncode, done.stdout), (1, ""), "status and output")
+    same(len(done.stderr.splitlines()), 1, "lines: " + done.stderr)
+    return done.stderr
+
+
+@check("status of what is not there, torn, or another version's: a message")
+def _():
+    usher = Usher(rules())
+    served(usher).close()
+    usher.table()
+    with open(usher.run + "/scoreboard", "rb") as f:
+        good = f.read(1 << 20)
+        size = os.fstat(f.fileno()).st_size
+    run = usher.run + "-copy"
+    expect("not running there" in refuse(run), refuse(run))
+    os.mkdir(run)
+    name = run + "/scoreboard"
+
+    def wrong(content, length):
+        with open(name, "wb") as f:
+            f.write(content)
+            f.truncate(length)
+        return refuse(run) + refuse(run, "--json") + refuse(
+            run, "--prometheus")
+    version = good[:4] + bytes([good[4] ^ 1]) + good[5:]
+    for content, length in ((version, size), (b"", 0), (good, 5000),
+                            (b"\0" * len(good), size), (good, size + 1),
+                            (b"x" * 4096, size)):
+        said = wrong(content, length)
+        same(said.count("no scoreboard of this version"), 3, said)
+    # Whatever is in it otherwise: no crash, and what is printed is in order.
+    for at in range(8, len(good), 8192):
+        with open(name, "wb") as f:
+            f.write(good[:at] + os.urandom(min(64, len(good) - at)) +
+                    good[at + 64:])
+            f.truncate(size)
+        for form in ("--json", "--prometheus"):
+            done = subprocess.run([program("usher"), "status", form],
+                                  capture_output=True, env=dict(
+                                      os.environ, RUNTIME_DIRECTORY=run))
+            expect(done.returncode in (0, 1), "at %d: %d, %s" % (
+                at, done.returncode, done.stderr))
+            if done.returncode == 0 and form == "--json":
+                json.loads(done.stdout)
+            elif done.returncode == 0:
+                prometheus(done.stdout.decode())
+    usher.stop()
+
+
+@check("status is for root and the service's group, and for nobody else")
+def _():
+    if os.getuid() != 0 or not shutil.which("setpriv"):
+        raise Skipped("needs root and setpriv")
+    usher = Usher(rules())
+    served(usher).close()
+    group = 54321
+    os.chown(usher.run + "/scoreboard", -1, group)
+    other = ["setpriv", "--reuid=12345", "--clear-groups"]
+    command = [program("usher"), "status", "--json"]
+    if subprocess.run([*other, "--regid=9999", "test", "-x", command[0]],
+                      capture_output=True).returncode:
+        raise Skipped("the build directory is not for everybody")
+    done = subprocess.run([*other, "--regid=%d" % group, *command],
+                          capture_output=True, text=True,
+                          env=dict(os.environ, RUNTIME_DIRECTORY=usher.run))
+    same(done.returncode, 0, done.stderr)
+    json.loads(done.stdout)
+    said = refuse(usher.run, through=[*other, "--regid=9999"])
+    expect("Permission denied" in said, said)
+    usher.stop()
+
+
+@check("a second usherd in one runtime directory ends, and says why")
+def _():
+    usher = Usher(rules())
+    client = served(usher)
+    done = subprocess.run(
+        [program("usher"), "serve", "-c", usher.file, "--listen", HOST + ":0"],
+        capture_output=True, text=True, timeout=PATIENCE,
+        env=dict(os.environ, RUNTIME_DIRECTORY=usher.run))
+    same(done.returncode, 1, "exit status")
+    expect("usherd %d already uses %s" % (usher.process.pid, usher.run) in
+           done.stderr, done.stderr)
+    client.send(b"still\n")
+    same(client.line(), "still")
+    same(len(usher.table()["connections"]), 1, "connections")
+    # In one of its own it may.
+    other = Usher(rules())
+    served(other).close()
+    other.stop()
     usher.stop()
 
 
