@@ -41,13 +41,13 @@ note_service(
 }
 
 static void
-say_what_is_missing(int parts)
+say_what_is_missing(int parts, _Atomic uint32_t *told)
 {
 	char missing[128], buffer[192];
 	struct line list = LINE(missing), text = LINE(buffer);
 
 	sandbox_missing(parts, &list);
-	if (list.len == 0)
+	if (list.len == 0 || atomic_exchange(told, 1))
 		return;
 	line_text(&text, "this system cannot give the sandbox: ");
 	line_text(&text, missing);
@@ -55,7 +55,7 @@ say_what_is_missing(int parts)
 }
 
 int
-confine(const struct rules *rules, int relay_exe)
+confine(const struct rules *rules, int relay_exe, _Atomic uint32_t *told)
 {
 	size_t n = count_backends(rules);
 	uint16_t *ports = calloc(n + 1, sizeof(*ports));
@@ -76,6 +76,6 @@ confine(const struct rules *rules, int relay_exe)
 		log_errno(LOG_ERR, "cannot put on the sandbox", -parts);
 		return parts;
 	}
-	say_what_is_missing(parts);
+	say_what_is_missing(parts, told);
 	return 0;
 }

@@ -243,7 +243,7 @@ serve_connection(struct rules *rules, struct scoreboard *board, int relay_exe)
 	if (getuid() == 0 &&
 	    process_drop(NOBODY, NOBODY, reach_needs_right(rules)) < 0)
 		return FAILED;
-	if (confine(rules, relay_exe) < 0)
+	if (confine(rules, relay_exe, &board->head->told) < 0)
 		return FAILED;
 	session_run(&session);
 }

@@ -49,6 +49,7 @@ struct keeper {
 	struct generation *current;
 	_Atomic int32_t acceptor, retiring;
 	int64_t acceptor_since_us, acceptor_due_us; /* due: 0, or start then */
+	int64_t retire_due_us; /* 0, or tell the old one again then */
 	int requests; /* our end of where children ask */
 	struct reload reload;
 	bool ready;
@@ -142,6 +143,14 @@ retire(_Atomic int32_t *pid)
 {
 	if (atomic_load(pid) > 0)
 		(void)kill(atomic_load(pid), SIGTERM);
+}
+
+/* The one before, whose successor accepts. */
+static void
+retire_old(struct keeper *k)
+{
+	retire(&k->retiring);
+	k->retire_due_us = clock_us() + SECOND_US;
 }
 
 /* New rules: a new acceptor; the old one goes when this one accepts. */
@@ -293,7 +302,7 @@ hear(struct keeper *k)
 		run_program(k, &request, client);
 	} else if (n == 1) {
 		/* The acceptor accepts. */
-		retire(&k->retiring);
+		retire_old(k);
 		report_ready(k);
 	}
 	return n != 0;
@@ -368,6 +377,8 @@ reap(struct keeper *k)
 		else
 			bury_stranger(k, pid, status);
 	}
+	if (pid < 0 && errno != ECHILD)
+		signals.child = 1; /* somebody may still be there */
 }
 
 static void
@@ -443,6 +454,11 @@ keep_time(struct keeper *k)
 
 	if (k->acceptor_due_us != 0 && now_us >= k->acceptor_due_us)
 		start_acceptor(k);
+	if (k->retire_due_us != 0 && now_us >= k->retire_due_us) {
+		k->retire_due_us = 0;
+		if (atomic_load(&k->retiring) != 0)
+			retire_old(k);
+	}
 	if (k->options->watchdog_us > 0 && now_us >= k->watchdog_due_us) {
 		notify_send("WATCHDOG=1");
 		k->watchdog_due_us = now_us + k->options->watchdog_us / 2;
@@ -470,6 +486,10 @@ next_due(const struct keeper *k)
 
 	if (k->acceptor_due_us != 0)
 		sooner(&until, k->acceptor_due_us);
+	if (signals.child)
+		sooner(&until, clock_us() + SECOND_US);
+	if (k->retire_due_us != 0)
+		sooner(&until, k->retire_due_us);
 	if (k->options->watchdog_us > 0)
 		sooner(&until, k->watchdog_due_us);
 	if (exit_idle_us(k) >= 0)

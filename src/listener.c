@@ -368,7 +368,7 @@ listener_run(
 		_exit(1);
 	}
 	/* Once, and every child is born restricted. */
-	if (confine(g->rules, g->relay_exe) < 0)
+	if (confine(g->rules, g->relay_exe, &g->board->head->told) < 0)
 		_exit(1);
 	(void)fd_send(g->keeper, "", 1, -1);
 	while (signals.terminate != TERMINATED) {

@@ -52,6 +52,7 @@ struct scoreboard_head {
 	int64_t start_us; /* when this scoreboard was made */
 	uint64_t key[2]; /* of the hash over client addresses */
 	_Atomic int32_t keeper; /* pid of the one usherd that may use it */
+	_Atomic uint32_t told; /* what the sandbox lacks, by this keeper */
 	_Atomic uint32_t rows; /* of services; those beyond are unused */
 	_Atomic uint32_t connections; /* slots that are not free */
 	_Atomic uint32_t pending; /* connections without a decision */

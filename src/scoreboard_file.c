@@ -310,6 +310,7 @@ scoreboard_open(
 	if (r < 0)
 		return r;
 	atomic_store(&ret->head->keeper, getpid());
+	atomic_store(&ret->head->told, 0);
 	fd_take(&fd);
 	return 0;
 }

@@ -19,7 +19,8 @@ build=$(cd "${builddir:-$testdir/..}" && pwd)
 usher=${USHER:-$build/src/usher}
 usherd=${USHERD:-$build/src/usherd}
 relay=${USHER_RELAY:-$build/src/usher-relay}
-export usher usherd relay
+faults=$build/tests/faults
+export usher usherd relay faults
 
 test_name=$(basename "$0" .sh)
 checks=0

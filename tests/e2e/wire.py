@@ -302,7 +302,11 @@ class Usher:
         """The one process below usherd that serves no connection."""
         def find():
             processes = self.descendants()
-            processes -= {row["pid"] for row in self.table()["connections"]}
+            try:
+                rows = self.table()["connections"]
+            except Failure:  # there is no scoreboard yet
+                return None
+            processes -= {row["pid"] for row in rows}
             return len(processes) == 1 and processes.pop()
         found = wait_for(find)
         expect(found, "not one acceptor: %s, %s" % (self.descendants(),

@@ -1,0 +1,313 @@
+"""System calls that fail, one kind after the other: tests/faults.c makes those
+of the processes that serve fail, in the programs as they are installed.
+
+Nobody may hang, the acceptor and the keeper may not end, and once the kernel
+works again everything has to."""
+
+import errno
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+from wire import (Backend, Skipped, Usher, check, expect, program, run_checks,
+                  same, static, tmp, wait_for, PATIENCE)
+
+backend = Backend("any")
+
+# Those that do not fail, or without which no process can be; and close(),
+# which closes whatever it says, but would not do so here.
+NEVER = {"close", "exit", "execve", "getpid", "gettid", "getppid", "brk", "arch_prctl",
+         "set_tid_address", "clock_gettime"}
+ERRORS = ("ENOMEM", "EINTR", "EPERM")
+
+ACCEPT = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ECONNABORTED", "EINTR",
+          "EPERM", "EPROTO", "EAGAIN", "EIO", "EFAULT",
+          "EBADF", "ENOTSOCK", "EOPNOTSUPP", "ENETDOWN", "ENOPROTOOPT",
+          "EHOSTDOWN", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT", "ENOSR")
+FORK = ("EAGAIN", "ENOMEM", "ENOSYS", "EPERM", "EINVAL")
+
+
+def rules(settings="", exe="/bin/cat"):
+    return """
+        inspect-timeout = 1h
+        half-close-timeout = 2s
+        %s
+        [program]
+        protocol = http
+        exec = %s
+        [any]
+        protocol = any
+        backend = %s
+        """ % (settings, exe, backend.address)
+
+
+def numbers():
+    """The system calls of this machine by name, as the compiler has them."""
+    found = subprocess.run(
+        [*os.environ.get("CC", "cc").split(), "-E", "-dM", "-"],
+        input="#include <sys/syscall.h>\n", capture_output=True,
+        text=True).stdout
+    return {name: int(number) for name, number in
+            re.findall(r"#define __NR_(\w+) (\d+)", found)}
+
+
+CALLS = numbers()
+NAMES = {number: name for name, number in CALLS.items()}
+
+
+class Fragile(Usher):
+    """usher, whose system calls can be made to fail."""
+
+    def __init__(self, rules):
+        if not static():
+            raise Skipped("other libraries make calls that must not fail")
+        self.control = "%s/faults-%d" % (tmp, len(Usher.running))
+        super().__init__(rules, through=[program("faults"), self.control])
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.control + "-back")
+        self.socket.settimeout(PATIENCE)
+
+    def order(self, call, error, every, only, pid):
+        self.socket.sendto(b"%d %d %d %d %d" % (call, error, every, only, pid),
+                           self.control)
+        answer = [int(word) for word in self.socket.recv(65536).split()]
+        self.failed = answer[0]
+        self.made = {NAMES[call] for call in answer[1:]} - NEVER
+
+    def fail(self, call, error, every=2, keeper=False):
+        """From now on, in the keeper, or in all others."""
+        self.order(CALLS[call] if call else -1,
+                   getattr(errno, error) if error else 0, every, keeper,
+                   self.process.pid)
+
+    def heal(self, keeper=False):
+        """Afterwards self.failed is how many have failed meanwhile, and
+        self.made which were made, by those that fail() was about."""
+        self.fail(None, None, 0, keeper)
+
+
+def talk(usher):
+    """True if served; False if turned away, in whatever way."""
+    try:
+        with usher.connect() as client:
+            client.send(b"x\n")
+            if client.line() != "any" or client.line() != "x":
+                return False
+            client.finish()
+            client.rest()
+            return True
+    except ConnectionError:
+        return False
+
+
+def run_a_program(usher):
+    try:
+        with usher.connect() as client:
+            client.send(b"GET / HTTP/1.0\r\n\r\n").finish()
+            return client.rest().startswith(b"GET ")
+    except ConnectionError:
+        return False
+
+
+def all_kinds(usher):
+    return [talk(usher), talk(usher), run_a_program(usher)]
+
+
+def works_again(usher, who):
+    expect(wait_for(lambda: all(all_kinds(usher))), "%s: serves no more\n%s" %
+           (who, usher.log()[-2000:]))
+    expect(wait_for(lambda: not usher.table()["connections"]),
+           "%s: left over: %s" % (who, usher.table()["connections"]))
+    expect(wait_for(lambda: len(usher.descendants()) == 1),
+           "%s: processes are left" % who)
+
+
+def try_each(usher, stir, keeper=False):
+    """Lets each call that stir() causes fail, every second time."""
+    usher.heal(keeper)
+    stir(usher, ERRORS[0])
+    usher.heal(keeper)
+    works_again(usher, "untouched")
+    calls = sorted(usher.made)
+    print("# " + " ".join(calls))
+    expect(len(calls) > 10, "only these calls: %s" % calls)
+    happened = 0
+    for call in calls:
+        for error in ERRORS:
+            what = "%s: %s" % (call, error)
+            acceptor = usher.acceptor()
+            usher.fail(call, error, 2, keeper)
+            try:
+                stir(usher, error)
+            except OSError as e:
+                expect(False, "%s: %r\n%s" % (what, e, usher.log()[-1000:]))
+            usher.heal(keeper)
+            happened += usher.failed > 0
+            expect(usher.process.poll() is None, what + " ends usherd")
+            if not keeper:
+                same(usher.acceptor(), acceptor, what + ": the acceptor is")
+    works_again(usher, "afterwards")
+    # Not all are made each time.
+    expect(happened > len(calls) * 2, "only %d have failed" % happened)
+
+
+def talk_twice(usher, error):
+    return [talk(usher), talk(usher)]
+
+
+@check("any system call of acceptor and child may fail")
+def _():
+    usher = Fragile(rules())
+    works_again(usher, "at first")
+    try_each(usher, talk_twice)
+    usher.stop()
+
+
+@check("any system call of a relay may fail")
+def _():
+    usher = Fragile(rules("relay-exec = at-once"))
+    works_again(usher, "at first")
+    try_each(usher, talk_twice)
+    usher.stop()
+
+
+def stir_keeper(usher, error):
+    """A reload, a program, and sometimes, since it takes a second, an acceptor
+    that dies."""
+    usher.process.send_signal(signal.SIGHUP)
+    run_a_program(usher)
+    if error != ERRORS[0]:
+        return
+    try:
+        os.kill(usher.acceptor(), signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # the reload was quicker
+    expect(wait_for(lambda: talk(usher)), "nobody accepts")
+    run_a_program(usher)
+
+
+@check("any system call of the keeper may fail")
+def _():
+    usher = Fragile(rules())
+    works_again(usher, "at first")
+    try_each(usher, stir_keeper, keeper=True)
+    usher.stop()
+
+
+def hold_up(call, errors):
+    """While the call always fails clients wait; then none is lost."""
+    usher = Fragile(rules())
+    for error in errors:
+        acceptor = usher.acceptor()
+        usher.fail(call, error, 1)
+        waiting = [usher.connect().send(b"%d\n" % i) for i in range(3)]
+        expect(waiting[0].quiet(.25), error + ": served all the same")
+        usher.heal()
+        expect(usher.failed > 1, "%s: %s did not happen" % (call, error))
+        for number, client in enumerate(waiting):
+            same((client.line(), client.line()), ("any", "%d" % number), error)
+            client.close()
+        same(usher.acceptor(), acceptor, error + ": the acceptor is")
+    lines = usher.lines("trying again")
+    expect(len(lines) <= len(errors), "the log is full of it: %s" % lines)
+    usher.stop()
+
+
+@check("whatever accept() says, clients wait and none is lost")
+def _():
+    hold_up("accept4", ACCEPT)
+
+
+@check("whatever fork() says, clients wait and none is lost")
+def _():
+    hold_up("clone", FORK)
+
+
+@check("a storm of SIGCHLD: nobody waits")
+def _():
+    usher = Usher(rules())
+    acceptor = usher.acceptor()
+    done = threading.Event()
+
+    def storm():
+        while not done.is_set():
+            os.kill(acceptor, signal.SIGCHLD)
+            os.kill(usher.process.pid, signal.SIGCHLD)
+    thread = threading.Thread(target=storm)
+    thread.start()
+    try:
+        for _ in range(50):
+            same(all_kinds(usher), [True] * 3)
+    finally:
+        done.set()
+        thread.join()
+    same(usher.acceptor(), acceptor, "the acceptor is")
+    usher.stop()
+
+
+def without(call, error, missing):
+    """A kernel that lacks something: it is said once, all the rest holds."""
+    usher = Fragile(rules())
+    works_again(usher, "at first")
+    usher.fail(call, error, 1)
+    for _ in range(3):
+        os.kill(usher.acceptor(), signal.SIGKILL)
+        expect(wait_for(lambda: talk(usher)), "nobody is served")
+    usher.heal()
+    expect(usher.failed >= 3, "it did not happen")
+    lines = usher.lines("cannot give the sandbox")
+    same(len(lines), 1, "lines about it")
+    same(lines[0].partition("cannot give the sandbox: ")[2], missing)
+    with open("/proc/%d/status" % usher.acceptor()) as f:
+        same(int(re.search(r"Seccomp_filters:\s+(\d+)", f.read()).group(1)), 2,
+             "filters, ours and that of this test,")
+    usher.stop()
+
+
+LANDLOCK = "Landlock for files, Landlock for ports, Landlock for signals"
+
+
+def needs_landlock():
+    usher = Usher(rules())
+    works_again(usher, "at first")
+    lines = usher.lines("cannot give the sandbox: Landlock")
+    usher.stop()
+    if lines:
+        raise Skipped("this kernel has none itself")
+
+
+@check("a kernel that was built without Landlock: the rest holds, said once")
+def _():
+    needs_landlock()
+    without("landlock_create_ruleset", "ENOSYS", LANDLOCK)
+
+
+@check("a kernel with Landlock switched off: the rest holds, said once")
+def _():
+    needs_landlock()
+    without("landlock_create_ruleset", "EOPNOTSUPP", LANDLOCK)
+
+
+@check("a sandbox that the kernel has and refuses: nobody is served without")
+def _():
+    needs_landlock()
+    usher = Fragile(rules())
+    works_again(usher, "at first")
+    for call in ("landlock_restrict_self", "seccomp"):
+        usher.fail(call, "E2BIG", 1)
+        os.kill(usher.acceptor(), signal.SIGKILL)
+        client = usher.connect().send(b"x\n")
+        usher.await_line("cannot put on the sandbox")
+        expect(client.quiet(.2), "served without a sandbox")
+        usher.heal()
+        same((client.line(), client.line()), ("any", "x"))
+        client.close()
+    usher.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(run_checks(*sys.argv[1:]))
