@@ -28,15 +28,18 @@ note_service(
     const struct service *service, uint16_t *ports, struct sandbox_spec *spec)
 {
 	spec->bind |= service->transparent || service->bind.len != 0;
+	spec->local |= service->target == GO_PASS;
 	spec->abstract |=
 	    service->target == GO_PASS && is_abstract(&service->pass);
 	for (size_t i = 0; i < service->n_backends; i++) {
 		const struct addr *addr = &service->backends[i];
 
-		if (addr->any.sa_family != AF_UNIX)
+		if (addr->any.sa_family != AF_UNIX) {
 			ports[spec->n_ports++] = addr_port(addr);
-		else
-			spec->abstract |= is_abstract(addr);
+			continue;
+		}
+		spec->local = true;
+		spec->abstract |= is_abstract(addr);
 	}
 }
 

@@ -337,6 +337,7 @@ bury_stranger(struct keeper *k, pid_t pid, int status)
 
 		if (!scoreboard_claim(slot, pid))
 			continue;
+		log_violation(status);
 		if (WIFSIGNALED(status))
 			end = END_KILLED;
 		else if (end == END_NONE)

@@ -87,10 +87,7 @@ bury(struct acceptor *a, pid_t pid, int status)
 	slot = scoreboard_slot(g->board, index);
 	if (!scoreboard_claim(slot, pid))
 		return;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		log_event(LOG_ERR,
-		    "a connection's process was stopped by "
-		    "the sandbox: it made a system call it never should");
+	log_violation(status);
 	log_lost(g->board, slot, WIFSIGNALED(status) ? END_KILLED : END_ERROR,
 	    0, settings->limits.log, settings->hide_clients);
 }

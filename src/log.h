@@ -90,6 +90,9 @@ void log_end(struct scoreboard *board, struct connection *slot,
 void log_lost(struct scoreboard *board, struct connection *slot, enum end end,
     int error, enum rules_log log, bool hide_client);
 
+/* Says so if status (wait(2)) is that of a process the sandbox has killed. */
+void log_violation(int status);
+
 /* So many error lines of one service in so many microseconds. */
 #define LOG_BURST 10
 #define LOG_PERIOD_US 10000000

@@ -1,7 +1,9 @@
 /*
  * log_connection.c - a connection's line.
  */
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <syslog.h>
 
 #include "deadline.h"
@@ -261,4 +263,13 @@ log_lost(struct scoreboard *board, struct connection *slot, enum end end,
 		slot->error = (int16_t)error;
 	}
 	log_end(board, slot, log, hide_client);
+}
+
+void
+log_violation(int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		log_event(LOG_ERR,
+		    "a connection's process was stopped by "
+		    "the sandbox: it made a system call it never should");
 }

@@ -102,6 +102,8 @@ sandbox_acceptor(const struct sandbox_spec *spec)
 		when |= WHEN_BIND;
 	if (spec->shared)
 		when |= WHEN_SHARED;
+	if (spec->local)
+		when |= WHEN_LOCAL;
 	r = seccomp_enforce(&acceptor_list, when);
 	return r < 0 ? r : parts | r;
 }

@@ -24,7 +24,8 @@ struct sandbox_spec {
 	int relay_exe; /* the one file they may execute; -1: none */
 	const uint16_t *ports; /* TCP ports of all backends, host order */
 	size_t n_ports;
-	bool abstract; /* a backend is unix:@abstract */
+	bool local; /* a rule goes to a unix socket */
+	bool abstract; /* one of those is unix:@abstract */
 	bool bind; /* a service has bind or transparent */
 	bool shared; /* isolation = shared: one child, many connections */
 	unsigned descriptors; /* RLIMIT_NOFILE; 0: enough for one connection */

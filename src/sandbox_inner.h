@@ -31,6 +31,7 @@ enum sandbox_when {
 	WHEN_ALWAYS,
 	WHEN_BIND = 1,
 	WHEN_SHARED = 2,
+	WHEN_LOCAL = 4,
 };
 
 /* A system call that is allowed if all checks hold; rows are ORed. */

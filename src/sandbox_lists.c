@@ -39,10 +39,15 @@
 #define IS_BUT(n, but, value) \
 	{ n, false, ~(uint32_t)(but), (uint32_t)(value) }
 
-/* Every process of ours: bytes, waiting, memory, signals, time, the end. */
+/*
+ * Every process of ours: bytes, waiting, memory, signals, time, the end.
+ * MSG_FASTOPEN is a connect() that Landlock does not see.
+ */
 #define COMMON_ROWS \
+	CALL_IF(sendto, NONE_OF(3, MSG_FASTOPEN)), \
+	CALL_IF(sendmsg, NONE_OF(2, MSG_FASTOPEN)), \
 	CALL(read), CALL(write), CALL(writev), CALL(close), CALL(recvfrom), \
-	CALL(sendto), CALL(sendmsg), CALL(splice), CALL(pipe2), \
+	CALL(splice), CALL(pipe2), \
 	CALL(shutdown), CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)), \
 	CALL_IF(fcntl, IS(1, F_GETPIPE_SZ)), \
 	CALL_IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)), \
@@ -88,8 +93,12 @@ static const struct row acceptor_rows[] = {
 	/* A child: towards the backend.  Landlock knows which ports. */
 	CALL_IF(socket, IS(0, AF_INET), IS_BUT(1, NEW_SOCKET, SOCK_STREAM)),
 	CALL_IF(socket, IS(0, AF_INET6), IS_BUT(1, NEW_SOCKET, SOCK_STREAM)),
-	CALL_IF(socket, IS(0, AF_UNIX), IS_BUT(1, NEW_SOCKET, SOCK_STREAM)),
-	CALL_IF(socket, IS(0, AF_UNIX), IS_BUT(1, NEW_SOCKET, SOCK_SEQPACKET)),
+	/* Landlock knows no paths of sockets: not even one if none is needed.
+	 */
+	CALL_WHEN_IF(WHEN_LOCAL, socket, IS(0, AF_UNIX),
+	    IS_BUT(1, NEW_SOCKET, SOCK_STREAM)),
+	CALL_WHEN_IF(WHEN_LOCAL, socket, IS(0, AF_UNIX),
+	    IS_BUT(1, NEW_SOCKET, SOCK_SEQPACKET)),
 	CALL(connect),
 	CALL(getsockname),
 	CALL(getpeername),

@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -142,6 +143,40 @@ make_a_seqpacket_socket(void)
 }
 
 static int
+make_a_local_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int
+connect_elsewhere_by_ipv6(void)
+{
+	struct sockaddr_in6 to = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(other_port),
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+	int backend = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return connect(backend, (struct sockaddr *)&to, sizeof(to));
+}
+
+/* A socket that is open already does not lead elsewhere. */
+static int
+connect_by_sending(void)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(other_port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int backend = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return (int)sendto(backend, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+	    (struct sockaddr *)&to, sizeof(to));
+}
+
+static int
 exec_the_relay(void)
 {
 	return (int)syscall(SYS_execveat, relay_exe, "", relay_argv,
@@ -220,6 +255,58 @@ static int
 trace(void)
 {
 	return (int)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+}
+
+static int
+trace_somebody(void)
+{
+	return (int)ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
+}
+
+static int
+read_anothers_memory(void)
+{
+	char byte;
+	struct iovec here = { &byte, 1 }, there = { &byte, 1 };
+
+	return (int)syscall(
+	    SYS_process_vm_readv, getppid(), &here, 1, &there, 1, 0);
+}
+
+static int
+take_anothers_descriptor(void)
+{
+	return (int)syscall(434, getppid(), 0); /* pidfd_open */
+}
+
+static int
+give_orders_to_the_terminal(void)
+{
+	return (int)syscall(SYS_ioctl, STDIN_FILENO, 0x5412, "x"); /* TIOCSTI */
+}
+
+static int
+mount_something(void)
+{
+	return (int)syscall(SYS_mount, "none", "/tmp", "tmpfs", 0, NULL);
+}
+
+static int
+change_the_root(void)
+{
+	return chroot("/tmp");
+}
+
+static int
+remove_a_file(void)
+{
+	return unlink("/tmp/usher-cage");
+}
+
+static int
+look_at_a_directory(void)
+{
+	return open("/", O_RDONLY | O_DIRECTORY);
 }
 
 static int
@@ -395,7 +482,7 @@ dump_no_core(void)
 /* Where programs load libraries, seccomp leaves more to Landlock. */
 #define KILLED_OR(error) (SELF_CONTAINED ? KILLED : (error))
 
-enum cage { ACCEPTOR, BINDER, RELAY };
+enum cage { ACCEPTOR, BINDER, LOCAL, RELAY };
 
 static const struct trial {
 	enum cage cage;
@@ -412,7 +499,10 @@ static const struct trial {
 	TRIAL(ACCEPTOR, 0, end_a_child, 0),
 	TRIAL(ACCEPTOR, 0, take_a_client, 0),
 	TRIAL(ACCEPTOR, 0, connect_where_a_rule_goes, 0),
-	TRIAL(ACCEPTOR, 0, make_a_seqpacket_socket, 0),
+	TRIAL(LOCAL, 0, make_a_seqpacket_socket, 0),
+	TRIAL(LOCAL, 0, make_a_local_socket, 0),
+	TRIAL(ACCEPTOR, 0, make_a_seqpacket_socket, KILLED),
+	TRIAL(ACCEPTOR, 0, make_a_local_socket, KILLED),
 	TRIAL(ACCEPTOR, 0, wait_for_many_bytes, 0),
 	TRIAL(ACCEPTOR, 0, keep_an_option, 0),
 	TRIAL(ACCEPTOR, 0, move_bytes, 0),
@@ -426,7 +516,8 @@ static const struct trial {
 	TRIAL(ACCEPTOR, 0, make_a_file, KILLED),
 	TRIAL(ACCEPTOR, 0, grow_a_file, SIGNALLED(SIGXFSZ)),
 	TRIAL(ACCEPTOR, SANDBOX_PORTS, connect_elsewhere, EACCES),
-	TRIAL(ACCEPTOR, SANDBOX_SCOPES, connect_to_an_abstract_name, EPERM),
+	TRIAL(ACCEPTOR, 0, connect_by_sending, KILLED),
+	TRIAL(LOCAL, SANDBOX_SCOPES, connect_to_an_abstract_name, EPERM),
 	TRIAL(ACCEPTOR, 0, bind_to_any_port, KILLED),
 	TRIAL(BINDER, 0, bind_to_any_port, 0),
 	TRIAL(BINDER, SANDBOX_PORTS, bind_to_a_port, EACCES),
@@ -437,6 +528,15 @@ static const struct trial {
 	TRIAL(ACCEPTOR, 0, signal_the_group, KILLED),
 	TRIAL(ACCEPTOR, 0, stop_a_child, KILLED),
 	TRIAL(ACCEPTOR, 0, trace, KILLED),
+	TRIAL(ACCEPTOR, SANDBOX_PORTS, connect_elsewhere_by_ipv6, EACCES),
+	TRIAL(ACCEPTOR, SANDBOX_FILES, look_at_a_directory, KILLED_OR(EACCES)),
+	TRIAL(ACCEPTOR, 0, remove_a_file, KILLED),
+	TRIAL(ACCEPTOR, 0, trace_somebody, KILLED),
+	TRIAL(ACCEPTOR, 0, read_anothers_memory, KILLED),
+	TRIAL(ACCEPTOR, 0, take_anothers_descriptor, KILLED),
+	TRIAL(ACCEPTOR, 0, give_orders_to_the_terminal, KILLED),
+	TRIAL(ACCEPTOR, 0, mount_something, KILLED),
+	TRIAL(ACCEPTOR, 0, change_the_root, KILLED),
 	TRIAL(ACCEPTOR, 0, map_code, KILLED_OR(0)),
 	TRIAL(ACCEPTOR, 0, make_a_thread, KILLED),
 	TRIAL(ACCEPTOR, 0, make_a_namespace, KILLED),
@@ -464,6 +564,30 @@ static const struct trial {
 	TRIAL(RELAY, 0, keep_an_option, KILLED),
 	TRIAL(RELAY, 0, lock_a_file, KILLED),
 	TRIAL(RELAY, 0, dump_no_core, KILLED),
+	TRIAL(RELAY, 0, look_at_a_directory, KILLED),
+	TRIAL(RELAY, 0, make_a_file, KILLED),
+	TRIAL(RELAY, 0, remove_a_file, KILLED),
+	TRIAL(RELAY, 0, grow_a_file, SIGNALLED(SIGXFSZ)),
+	TRIAL(RELAY, 0, connect_elsewhere, KILLED),
+	TRIAL(RELAY, 0, connect_elsewhere_by_ipv6, KILLED),
+	TRIAL(RELAY, 0, make_a_datagram_socket, KILLED),
+	TRIAL(RELAY, 0, make_a_local_socket, KILLED),
+	TRIAL(RELAY, 0, exec_another_file, KILLED),
+	TRIAL(RELAY, 0, exec_by_name, KILLED),
+	TRIAL(RELAY, 0, signal_everybody, KILLED),
+	TRIAL(RELAY, 0, signal_the_group, KILLED),
+	TRIAL(RELAY, 0, trace, KILLED),
+	TRIAL(RELAY, 0, trace_somebody, KILLED),
+	TRIAL(RELAY, 0, read_anothers_memory, KILLED),
+	TRIAL(RELAY, 0, take_anothers_descriptor, KILLED),
+	TRIAL(RELAY, 0, give_orders_to_the_terminal, KILLED),
+	TRIAL(RELAY, 0, map_code, KILLED),
+	TRIAL(RELAY, 0, make_a_thread, KILLED),
+	TRIAL(RELAY, 0, make_a_namespace, KILLED),
+	TRIAL(RELAY, 0, be_dumpable, KILLED),
+	TRIAL(RELAY, 0, change_the_owner, KILLED),
+	TRIAL(RELAY, 0, use_io_uring, KILLED),
+	TRIAL(RELAY, 0, use_bpf, KILLED),
 };
 
 static int
@@ -525,6 +649,7 @@ enter(enum cage cage)
 		.ports = &allowed_port,
 		.n_ports = 1,
 		.bind = cage == BINDER,
+		.local = cage == LOCAL,
 	};
 	int parts = sandbox_acceptor(&spec), r;
 

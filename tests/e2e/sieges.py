@@ -198,16 +198,19 @@ def _():
 @check("one source opens five hundred: others do not notice, nor does it get")
 def _():
     usher, idle = Usher(rules()), Usher(rules())
-    greedy = []
+    greedy, reset = [], 0
     for _ in range(500):
-        client = Client(usher.port, source="127.3.3.3")
+        try:
+            client = Client(usher.port, source="127.3.3.3")
+        except ConnectionResetError:  # as soon as it was there
+            reset += 1
+            continue
         client.socket.setblocking(False)
         greedy.append(client)
     # The default of max-per-source.
     expect(wait_for(lambda: len(usher.table()["connections"]) == 100),
            "%d are held" % len(usher.table()["connections"]))
     compare(lambda: honest(usher), lambda: honest(idle))
-    reset = 0
     for client in greedy:
         try:
             client.socket.recv(1)
@@ -272,6 +275,37 @@ def _():
          (480, len(killed), len(ended), 0))
     expect(wait_for(lambda: len(usher.descendants()) == 1), "processes left")
     honest(usher)
+    usher.stop()
+
+
+@check("a violation of the sandbox ends that connection only, and is logged")
+def _():
+    # What the kernel does to a process that breaks out; tests/cage.c tries.
+    usher = Usher(rules())
+    for kind in ("child", "relay", "orphan"):
+        client, other = usher.connect(), usher.connect()
+        for one in (client, other):
+            one.send(b"x\n")
+            same((one.line(), one.line()), ("any", "x"))
+        rows = {row["client_port"]: row["pid"]
+                for row in usher.table()["connections"]}
+        pid = rows[client.local]
+        if kind != "child":
+            def has_execed():
+                with open("/proc/%d/comm" % pid) as f:
+                    return f.read() == "usher-relay\n"
+            expect(wait_for(has_execed), "there is no relay")
+        if kind == "orphan":
+            os.kill(usher.acceptor(), signal.SIGKILL)
+            usher.await_line("acceptor has died")
+        os.kill(pid, signal.SIGSYS)
+        expect(serves_no_more(client), "it lives")
+        expect("end=killed" in usher.line_of(client), usher.line_of(client))
+        usher.await_line("stopped by the sandbox",
+                         ["child", "relay", "orphan"].index(kind) + 1)
+        other.send(b"still\n")
+        same(other.line(), "still")
+        other.close()
     usher.stop()
 
 
