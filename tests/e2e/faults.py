@@ -22,7 +22,7 @@ backend = Backend("any")
 # which closes whatever it says, but would not do so here.
 NEVER = {"close", "exit", "execve", "getpid", "gettid", "getppid", "brk", "arch_prctl",
          "set_tid_address", "clock_gettime"}
-ERRORS = ("ENOMEM", "EINTR", "EPERM")
+ERRORS = ("ENOMEM", "EINTR")
 
 ACCEPT = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ECONNABORTED", "EINTR",
           "EPERM", "EPROTO", "EAGAIN", "EIO", "EFAULT",
@@ -100,7 +100,9 @@ def talk(usher):
             client.finish()
             client.rest()
             return True
-    except ConnectionError:
+    except socket.timeout:
+        raise
+    except OSError:  # reset, and all that comes of it
         return False
 
 
@@ -109,7 +111,9 @@ def run_a_program(usher):
         with usher.connect() as client:
             client.send(b"GET / HTTP/1.0\r\n\r\n").finish()
             return client.rest().startswith(b"GET ")
-    except ConnectionError:
+    except socket.timeout:
+        raise
+    except OSError:  # reset, and all that comes of it
         return False
 
 
@@ -152,7 +156,7 @@ def try_each(usher, stir, keeper=False):
                 same(usher.acceptor(), acceptor, what + ": the acceptor is")
     works_again(usher, "afterwards")
     # Not all are made each time.
-    expect(happened > len(calls) * 2, "only %d have failed" % happened)
+    expect(happened > len(calls), "only %d have failed" % happened)
 
 
 def talk_twice(usher, error):
@@ -205,7 +209,7 @@ def hold_up(call, errors):
         acceptor = usher.acceptor()
         usher.fail(call, error, 1)
         waiting = [usher.connect().send(b"%d\n" % i) for i in range(3)]
-        expect(waiting[0].quiet(.25), error + ": served all the same")
+        expect(waiting[0].quiet(.15), error + ": served all the same")
         usher.heal()
         expect(usher.failed > 1, "%s: %s did not happen" % (call, error))
         for number, client in enumerate(waiting):

@@ -224,6 +224,43 @@ def _():
     idle.stop()
 
 
+def processor_time(pid):
+    """Seconds of a process and of its children that are gone."""
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rpartition(")")[2].split()
+    return sum(int(n) for n in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+@check("a thousand services are reloaded again and again: nobody waits")
+def _():
+    if not static():
+        raise Skipped("not the static build")
+    many = "".join("[s%d]\nserver-name = h%d.example.net\n"
+                   "backend = 127.0.0.1:%d\n" % (n, n, 1000 + n)
+                   for n in range(999))
+    settings = "max-per-source = 1000\n"
+    usher, idle = Usher(settings + many + rules()[rules().index("["):]), \
+        Usher(rules())
+    reloads = [0]
+
+    def during_reload():
+        done = len(usher.lines("reloaded the rules"))
+        if done == reloads[0]:
+            usher.process.send_signal(signal.SIGHUP)
+            reloads[0] += 1
+        return honest(usher)
+    honest(usher)
+    before = processor_time(usher.process.pid)
+    compare(during_reload, lambda: honest(idle))
+    usher.await_line("reloaded the rules", reloads[0])
+    # Of keeper and usher dump: as long as it takes with nothing else to do.
+    each = (processor_time(usher.process.pid) - before) / reloads[0]
+    print("# %d reloads, %.0f ms of processor time each" % (reloads[0],
+                                                            each * 1e3))
+    usher.stop()
+    idle.stop()
+
+
 def serves_no_more(client):
     """The end of who was killed."""
     try:

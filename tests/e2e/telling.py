@@ -261,7 +261,7 @@ def _():
         good = f.read(1 << 20)
         size = os.fstat(f.fileno()).st_size
     run = usher.run + "-copy"
-    expect("not running there" in refuse(run), refuse(run))
+    expect("does not run there" in refuse(run), refuse(run))
     os.mkdir(run)
     name = run + "/scoreboard"
 
