@@ -187,26 +187,6 @@ scoreboard_index(const struct scoreboard *board, const struct connection *slot)
 	return (uint32_t)(offset / CONNECTION_SIZE);
 }
 
-/* Sets slot i's bit in the hints.  The lowest clear bit below limit. */
-static int
-claim_hint(struct scoreboard_head *head, uint32_t limit)
-{
-	for (uint32_t w = 0; w < (limit + 63) / 64; w++) {
-		uint64_t old = atomic_load(&head->used[w]);
-
-		while (~old) {
-			uint32_t bit = (uint32_t)__builtin_ctzll(~old);
-
-			if (w * 64 + bit >= limit)
-				return -1;
-			if (atomic_compare_exchange_weak(
-				&head->used[w], &old, old | (uint64_t)1 << bit))
-				return (int)(w * 64 + bit);
-		}
-	}
-	return -1;
-}
-
 void
 scoreboard_free(struct scoreboard *board, uint32_t i)
 {
@@ -214,7 +194,7 @@ scoreboard_free(struct scoreboard *board, uint32_t i)
 
 	atomic_store(&slot->state, CONN_FREE);
 	atomic_store(&slot->pid, 0);
-	atomic_fetch_and(&board->head->used[i / 64], ~((uint64_t)1 << i % 64));
+	scoreboard_clear_hint(board->head, i);
 }
 
 /* Has memory behind slot i, and says that it has been used. */
@@ -280,13 +260,12 @@ scoreboard_take(
 		limit = SCOREBOARD_SLOTS;
 	if (atomic_load(&board->head->connections) >= limit)
 		return NULL;
-	while ((i = claim_hint(board->head, limit)) >= 0) {
+	while ((i = scoreboard_claim_hint(board->head, limit)) >= 0) {
 		struct connection *slot = scoreboard_slot(board, (uint32_t)i);
 		int32_t nobody = 0;
 
 		if (!reach(board, (uint32_t)i)) {
-			atomic_fetch_and(&board->head->used[i / 64],
-			    ~((uint64_t)1 << i % 64));
+			scoreboard_clear_hint(board->head, (uint32_t)i);
 			return NULL;
 		}
 		/* The hint may have been wrong; the pid never is. */

@@ -61,6 +61,8 @@ struct scoreboard_head {
 	struct tally unserved; /* connections that got no service */
 	/* One bit a slot, set: probably taken.  Only where to look first. */
 	_Atomic uint64_t used[SCOREBOARD_WORDS];
+	/* One bit a word of those, set: probably all taken. */
+	_Atomic uint64_t full[SCOREBOARD_WORDS / 64];
 };
 
 /* The mapped scoreboard; the struct itself is private to a process. */

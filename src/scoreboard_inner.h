@@ -28,6 +28,15 @@ int scoreboard_provide(const struct scoreboard *board, size_t at, size_t n);
 int scoreboard_bucket(
     const struct scoreboard *board, const struct endpoint *client);
 
+/*
+ * Marks a slot below limit that seems to be free as taken: the first one.
+ * Returns its index, or -1 if there is none.
+ */
+int scoreboard_claim_hint(struct scoreboard_head *head, uint32_t limit);
+
+/* Slot i seems to be free. */
+void scoreboard_clear_hint(struct scoreboard_head *head, uint32_t i);
+
 /* Makes slot i free, last step: it may be taken from here on. */
 void scoreboard_free(struct scoreboard *board, uint32_t i);
 

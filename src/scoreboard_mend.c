@@ -60,8 +60,7 @@ free_the_dead(struct scoreboard *board,
 
 		if (pid == 0)
 			/* Harmless if somebody is just taking it. */
-			atomic_fetch_and(&board->head->used[i / 64],
-			    ~((uint64_t)1 << i % 64));
+			scoreboard_clear_hint(board->head, i);
 		else if (is_gone(slot, pid))
 			bury(board, slot, pid, each, arg);
 	}

@@ -144,6 +144,30 @@ START_TEST(a_wrong_hint_costs_nobody_a_slot)
 	second = scoreboard_take(&board, 10, &client);
 	ck_assert_ptr_nonnull(second);
 	ck_assert_ptr_ne(first, second);
+	board.head->full[0] = UINT64_MAX;
+	ck_assert_ptr_nonnull(scoreboard_take(&board, 10, &client));
+}
+END_TEST
+
+START_TEST(of_all_slots_the_one_that_is_free_is_found)
+{
+	struct endpoint client = { .family = 0 };
+	static const uint32_t places[] = { 0, 63, 64, 4095, 4096, 40000,
+		SCOREBOARD_SLOTS - 1 };
+
+	for (uint32_t i = 0; i < SCOREBOARD_SLOTS; i++)
+		ck_assert_ptr_nonnull(
+		    scoreboard_take(&board, SCOREBOARD_SLOTS, &client));
+	ck_assert_ptr_null(scoreboard_take(&board, SCOREBOARD_SLOTS, &client));
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct connection *slot = scoreboard_slot(&board, places[i]);
+
+		ck_assert(scoreboard_give_back(&board, slot));
+		ck_assert_ptr_eq(
+		    scoreboard_take(&board, SCOREBOARD_SLOTS, &client), slot);
+		ck_assert_uint_eq(board.head->full[places[i] / 4096],
+		    UINT64_MAX & ~((uint64_t)1 << places[i] / 64 % 64));
+	}
 }
 END_TEST
 
@@ -533,6 +557,7 @@ scoreboard_suite(void)
 	tcase_add_test(memory, a_connection_without_a_service_has_a_tally_too);
 	tcase_add_test(memory, slots_are_taken_from_the_front_up_to_the_limit);
 	tcase_add_test(memory, a_wrong_hint_costs_nobody_a_slot);
+	tcase_add_test(memory, of_all_slots_the_one_that_is_free_is_found);
 	tcase_add_loop_test(memory, a_source_is_an_address_or_a_64, 0,
 	    (int)(sizeof(sources) / sizeof(sources[0])));
 	tcase_add_test(memory, a_client_behind_a_proxy_is_counted_where_it_is);
