@@ -174,7 +174,7 @@ class Flood:
 @check("a thousand connect and close every second: honest ones do not notice")
 def _():
     usher = Usher(rules())
-    flood = Flood(usher.port)
+    flood = Flood(usher.port, 1000 if static() else 20)
     seen, good = [], False
     for _ in range(TRIES):
         slow, fast, rates = [], [], []

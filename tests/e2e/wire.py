@@ -279,11 +279,21 @@ class Usher:
         return found[0]
 
     def line_of(self, client):
-        """The log's line about the end of this client's connection."""
-        return self.await_line(r"client_port=%d\b" % client.local)
+        """The log's line about the end of this client's connection.  Earlier
+        ones may have had the same port."""
+        def find():
+            return [l for l in self.log()[client.mark:].splitlines()
+                    if re.search(r"client_port=%d\b" % client.local, l)]
+        found = wait_for(find)
+        expect(found, "no line of port %d in the log:\n%s" %
+               (client.local, self.log()))
+        return found[0]
 
     def connect(self, port=None, **options):
-        return Client(port or self.port, **options)
+        mark = len(self.log())
+        client = Client(port or self.port, **options)
+        client.mark = mark
+        return client
 
     def status(self, *arguments):
         """What usher status prints."""
@@ -390,6 +400,7 @@ class Client:
         if source:
             self.socket.bind((source, 0))
         self.begun = now()
+        self.mark = 0  # of a log that is read later: see Usher.line_of()
         self.socket.connect((host, port))
         self.local = self.socket.getsockname()[1]
 
