@@ -276,13 +276,13 @@ def _():
     clients, killed, ended = {}, set(), set()
     for round in range(12):
         for _ in range(40):
-            client = Client(usher.port)
+            client = Client(usher.port, source="127.5.0.%d" % (1 + round))
             client.send(b"x\n")
             same((client.line(), client.line()), ("any", "x"))
-            clients[client.local] = client
+            clients[client.socket.getsockname()] = client
         if round % 4 == 3:
             os.kill(usher.acceptor(), signal.SIGKILL)
-        rows = {row["client_port"]: row["pid"]
+        rows = {(row["client"], row["client_port"]): row["pid"]
                 for row in usher.table()["connections"]}
         for port in chance.sample(sorted(clients), 15):
             os.kill(rows[port], signal.SIGKILL)
@@ -303,7 +303,8 @@ def _():
     expect(wait_for(lambda: len(usher.lines("end=client-closed")) ==
                     len(ended)), "lines: %d" % len(
                         usher.lines("end=client-closed")))
-    said = [int(m) for m in re.findall(r"client_port=(\d+)", usher.log())]
+    said = [(host, int(port)) for host, port in re.findall(
+        r"client=(\S+) client_port=(\d+)", usher.log())]
     same(len(said), len(set(said)), "lines")
     expect(set(said) <= killed | ended, "lines of others")
     service = usher.table()["services"]["any"]
