@@ -19,44 +19,26 @@
 #include "cmd.h"
 #include "fd.h"
 #include "handover.h"
-#include "listener.h"
 #include "programs.h"
 #include "rules.h"
 #include "rules_files.h"
-
-/* Above every fixed number, where descriptors wait for their place. */
-#define ASIDE_FD (LISTENERS_FD + LISTENERS_MAX)
-
-#define BACKLOG 4096
+#include "sockets.h"
 
 struct serve {
 	const char *config; /* -c; NULL: the default place */
 	struct addr listen[LISTENERS_MAX]; /* --listen */
 	size_t n_listen;
 	struct rules *rules;
-	int sockets[LISTENERS_MAX];
-	char *names[LISTENERS_MAX];
-	size_t n;
-	bool passed; /* the sockets came from systemd or the like */
+	struct sockets sockets;
 	char drop[32], chroot[PROGRAMS_PATH_MAX];
 };
-
-static bool
-has_room(size_t n)
-{
-	if (n < LISTENERS_MAX)
-		return true;
-	fprintf(
-	    stderr, "usher: cannot take more than %d sockets\n", LISTENERS_MAX);
-	return false;
-}
 
 static int
 parse_listen(struct serve *s, const char *text)
 {
 	struct addr *addr = &s->listen[s->n_listen];
 
-	if (!has_room(s->n_listen))
+	if (!sockets_have_room(s->n_listen))
 		return -1;
 	if (addr_parse(text, strlen(text), true, addr) < 0) {
 		fprintf(stderr,
@@ -93,115 +75,11 @@ parse_options(int argc, char **argv, struct serve *s)
 }
 
 static int
-add_socket(struct serve *s, int socket, const char *name)
-{
-	char *copy = strdup(name);
-	int aside = fcntl(socket, F_DUPFD_CLOEXEC, ASIDE_FD);
-
-	if (copy == NULL || aside < 0) {
-		fprintf(stderr,
-		    "usher: cannot keep a socket: %s (descriptors up to %d "
-		    "are needed, see ulimit -n)\n",
-		    strerror(errno), ASIDE_FD + LISTENERS_MAX);
-		free(copy);
-		return -1;
-	}
-	(void)close(socket);
-	s->sockets[s->n] = aside;
-	s->names[s->n++] = copy;
-	return 0;
-}
-
-/* Those that systemd, or whoever speaks its protocol, has for us. */
-static int
-take_passed(struct serve *s)
-{
-	char **names = NULL;
-	int n = sd_listen_fds_with_names(1, &names);
-
-	if (n < 0) {
-		fprintf(stderr, "usher: bad LISTEN_FDS: %s\n", strerror(-n));
-		return -1;
-	}
-	for (int i = 0; i < n; i++) {
-		int socket = SD_LISTEN_FDS_START + i;
-
-		if (sd_is_socket(socket, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
-			fprintf(stderr,
-			    "usher: descriptor %d (%s) is not a "
-			    "listening stream socket: give usher.socket "
-			    "ListenStream= and Accept=no\n",
-			    socket, names[i]);
-			return -1;
-		}
-		if (!has_room(s->n) || fd_set_nonblock(socket, 1) < 0 ||
-		    add_socket(s, socket, names[i]) < 0)
-			return -1;
-		free(names[i]);
-	}
-	free(names);
-	s->passed = n > 0;
-	return 0;
-}
-
-static int
-bind_to(struct serve *s, const struct addr *addr)
-{
-	struct addr bound = { .len = sizeof(struct sockaddr_un) };
-	char buffer[ADDR_TEXT_MAX];
-	struct line text = LINE(buffer);
-	int on = 1;
-	int socket_fd = socket(
-	    addr->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (!has_room(s->n))
-		return -1;
-	addr_write(&text, addr);
-	if (socket_fd < 0 ||
-	    (addr->any.sa_family != AF_UNIX &&
-		setsockopt(socket_fd, SOL_SOCKET, SO_REUSEADDR, &on,
-		    sizeof(on)) < 0) ||
-	    (addr->any.sa_family == AF_INET6 &&
-		setsockopt(socket_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
-		    sizeof(on)) < 0) ||
-	    bind(socket_fd, &addr->any, addr->len) < 0 ||
-	    listen(socket_fd, BACKLOG) < 0) {
-		fprintf(stderr, "usher: cannot listen on %s: %s\n", buffer,
-		    strerror(errno));
-		return -1;
-	}
-	/* With port 0 it is only known now. */
-	text = LINE(buffer);
-	if (getsockname(socket_fd, &bound.any, &bound.len) == 0)
-		addr_write(&text, &bound);
-	fprintf(stderr, "listening on %s\n", buffer);
-	return add_socket(s, socket_fd, "");
-}
-
-static int
-bind_listed(struct serve *s)
-{
-	const struct settings *settings = &s->rules->settings;
-
-	for (size_t i = 0; i < s->n_listen; i++)
-		if (bind_to(s, &s->listen[i]) < 0)
-			return -1;
-	for (size_t i = 0; s->n_listen == 0 && i < settings->n_listen; i++)
-		if (bind_to(s, &settings->listen[i]) < 0)
-			return -1;
-	return 0;
-}
-
-static int
 take_sockets(struct serve *s)
 {
-	int r = take_passed(s);
-
-	if (r < 0)
+	if (sockets_take(&s->sockets, s->listen, s->n_listen, s->rules) < 0)
 		return EXIT_FAILED;
-	if (!s->passed && bind_listed(s) < 0)
-		return EXIT_FAILED;
-	if (s->n > 0)
+	if (s->sockets.n > 0)
 		return EXIT_DONE;
 	fputs("usher: there is no socket to serve: none was passed by "
 	      "systemd, and nothing says where to listen\n"
@@ -222,13 +100,13 @@ find_user(struct serve *s)
 	const struct group *group;
 	gid_t gid;
 
-	if (getuid() != 0 || s->passed) {
+	if (getuid() != 0 || s->sockets.passed) {
 		if (settings->user != NULL || settings->group != NULL ||
 		    settings->chroot != NULL)
 			fprintf(stderr,
 			    "usher: user, group and chroot are "
 			    "ignored: %s\n",
-			    s->passed ?
+			    s->sockets.passed ?
 				"the sockets were passed, so use the unit's "
 				"User=" :
 				"not started as root");
@@ -299,13 +177,13 @@ arrange(const struct serve *s, int rules, int relay)
 	if (aside[0] < 0 || aside[1] < 0 || put(aside[0], RULES_FD) < 0 ||
 	    put(aside[1], RELAY_EXE_FD) < 0)
 		return -1;
-	for (size_t i = 0; i < s->n; i++)
-		if (dup2(s->sockets[i], LISTENERS_FD + (int)i) < 0)
+	for (size_t i = 0; i < s->sockets.n; i++)
+		if (dup2(s->sockets.fds[i], LISTENERS_FD + (int)i) < 0)
 			return -1;
 	(void)close(LOG_FD);
 	(void)close(BOARD_FD);
 	(void)close(KEEPER_FD);
-	return fd_close_from(LISTENERS_FD + (int)s->n);
+	return fd_close_from(LISTENERS_FD + (int)s->sockets.n);
 }
 
 static int
@@ -334,8 +212,8 @@ become_usherd(struct serve *s)
 		argv[n++] = s->chroot;
 	}
 	argv[n++] = "--";
-	for (size_t i = 0; i < s->n; i++)
-		argv[n++] = s->names[i];
+	for (size_t i = 0; i < s->sockets.n; i++)
+		argv[n++] = s->sockets.names[i];
 	argv[n] = NULL;
 	execv(usherd, (char *const *)argv);
 	fprintf(stderr, "usher: cannot run %s: %s\n", usherd, strerror(errno));

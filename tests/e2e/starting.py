@@ -149,6 +149,16 @@ def _():
          "there is no socket to serve")
 
 
+@check("--listen beside passed sockets is ignored, and that is said")
+def _():
+    usher = Usher(RULES, listen=[HOST + ":0"], sockets=[passed_socket("web")])
+    serves(usher)
+    expect("--listen is ignored: sockets were passed" in usher.log(),
+           usher.log())
+    expect("listening on" not in usher.log(), usher.log())
+    usher.stop()
+
+
 @check("of several runtime directories the first is where status looks")
 def _():
     for name in ("one", "two"):

@@ -1,0 +1,143 @@
+/* sockets.c - the sockets that usher serve listens at; see sockets.h. */
+#include "sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "line.h"
+
+#define BACKLOG 4096
+
+bool
+sockets_have_room(size_t n)
+{
+	if (n < LISTENERS_MAX)
+		return true;
+	fprintf(
+	    stderr, "usher: cannot take more than %d sockets\n", LISTENERS_MAX);
+	return false;
+}
+
+static int
+add_socket(struct sockets *s, int socket, const char *name)
+{
+	char *copy = strdup(name);
+	int aside = fcntl(socket, F_DUPFD_CLOEXEC, ASIDE_FD);
+
+	if (copy == NULL || aside < 0) {
+		fprintf(stderr,
+		    "usher: cannot keep a socket: %s (descriptors up to %d "
+		    "are needed, see ulimit -n)\n",
+		    strerror(errno), ASIDE_FD + LISTENERS_MAX);
+		free(copy);
+		return -1;
+	}
+	(void)close(socket);
+	s->fds[s->n] = aside;
+	s->names[s->n++] = copy;
+	return 0;
+}
+
+/* Those that systemd, or whoever speaks its protocol, has for us. */
+static int
+take_passed(struct sockets *s)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(1, &names);
+
+	if (n < 0) {
+		fprintf(stderr, "usher: bad LISTEN_FDS: %s\n", strerror(-n));
+		return -1;
+	}
+	for (int i = 0; i < n; i++) {
+		int socket = SD_LISTEN_FDS_START + i;
+
+		if (sd_is_socket(socket, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
+			fprintf(stderr,
+			    "usher: descriptor %d (%s) is not a "
+			    "listening stream socket: give usher.socket "
+			    "ListenStream= and Accept=no\n",
+			    socket, names[i]);
+			return -1;
+		}
+		if (!sockets_have_room(s->n) ||
+		    fd_set_nonblock(socket, 1) < 0 ||
+		    add_socket(s, socket, names[i]) < 0)
+			return -1;
+		free(names[i]);
+	}
+	free(names);
+	s->passed = n > 0;
+	return 0;
+}
+
+static int
+bind_to(struct sockets *s, const struct addr *addr)
+{
+	struct addr bound = { .len = sizeof(struct sockaddr_un) };
+	char buffer[ADDR_TEXT_MAX];
+	struct line text = LINE(buffer);
+	int on = 1;
+	int socket_fd = socket(
+	    addr->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (!sockets_have_room(s->n))
+		return -1;
+	addr_write(&text, addr);
+	if (socket_fd < 0 ||
+	    (addr->any.sa_family != AF_UNIX &&
+		setsockopt(socket_fd, SOL_SOCKET, SO_REUSEADDR, &on,
+		    sizeof(on)) < 0) ||
+	    (addr->any.sa_family == AF_INET6 &&
+		setsockopt(socket_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
+		    sizeof(on)) < 0) ||
+	    bind(socket_fd, &addr->any, addr->len) < 0 ||
+	    listen(socket_fd, BACKLOG) < 0) {
+		fprintf(stderr, "usher: cannot listen on %s: %s\n", buffer,
+		    strerror(errno));
+		return -1;
+	}
+	/* With port 0 it is only known now. */
+	text = LINE(buffer);
+	if (getsockname(socket_fd, &bound.any, &bound.len) == 0)
+		addr_write(&text, &bound);
+	fprintf(stderr, "listening on %s\n", buffer);
+	return add_socket(s, socket_fd, "");
+}
+
+static int
+bind_all(struct sockets *s, const struct addr *addrs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bind_to(s, &addrs[i]) < 0)
+			return -1;
+	return 0;
+}
+
+int
+sockets_take(struct sockets *ret, const struct addr *asked, size_t n,
+    const struct rules *rules)
+{
+	const struct settings *settings = &rules->settings;
+
+	if (take_passed(ret) < 0)
+		return -1;
+	if (ret->passed) {
+		if (n > 0)
+			fputs("usher: --listen is ignored: sockets were "
+			      "passed\n",
+			    stderr);
+		return 0;
+	}
+	if (n > 0)
+		return bind_all(ret, asked, n);
+	ret->by_rules = true;
+	return bind_all(ret, settings->listen, settings->n_listen);
+}
