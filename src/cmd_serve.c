@@ -79,6 +79,7 @@ take_sockets(struct serve *s)
 {
 	if (sockets_take(&s->sockets, s->listen, s->n_listen, s->rules) < 0)
 		return EXIT_FAILED;
+	sockets_warn_of_loops(&s->sockets, s->rules);
 	if (s->sockets.n > 0)
 		return EXIT_DONE;
 	fputs("usher: there is no socket to serve: none was passed by "

@@ -191,6 +191,7 @@ enum look {
 	LOOK_USER,
 	LOOK_GROUP,
 	LOOK_DIRECTORY, /* chroot */
+	LOOK_ADDRESS, /* a backend: one of this machine's own */
 	LOOK_TRANSPARENT, /* no name: may usher use clients' addresses? */
 	LOOK_WAY_BACK, /* transparent: from this IP address */
 	LOOK_RIGHTS, /* exec: this program can have root's */

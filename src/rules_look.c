@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "own.h"
 #include "unit.h"
 #include "way_back.h"
 
@@ -93,6 +94,8 @@ look_at_system(enum look look, const char *name)
 		return getgrnam(name) != NULL ? NULL : "is no group here";
 	case LOOK_DIRECTORY:
 		return look_at_file(name, S_IFDIR, "is no directory");
+	case LOOK_ADDRESS:
+		return own_address_text(name) ? NULL : "is another machine's";
 	case LOOK_TRANSPARENT:
 		return look_at_right();
 	case LOOK_WAY_BACK:

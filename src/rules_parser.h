@@ -12,6 +12,7 @@
  *	rules_condition.c, rules_payload.c   values of conditions
  *	rules_lint.c, rules_named.c, rules_overlap.c, rules_conflict.c
  *	                 what is wrong between services
+ *	rules_loop.c     backends that are usher itself
  */
 #ifndef USHER_RULES_PARSER_H
 #define USHER_RULES_PARSER_H
@@ -25,7 +26,7 @@
 /* A section while it is read, and what lint must know of it later. */
 struct draft {
 	struct place at; /* its [ */
-	struct place target_at; /* line NULL: no target yet */
+	struct place *backend_at; /* where each stands, beside backends */
 	bool doubtful; /* it has mistakes: no conclusions are drawn from it */
 	bool unread; /* it has a line that was not understood at all */
 	bool limit_set[KEYS_MAX]; /* by index in keys */
@@ -150,5 +151,8 @@ int lint_services(struct parser *parser);
 
 /* Then warns of what hardly was meant (rules_conflict.c). */
 int lint_conflicts(struct parser *parser);
+
+/* And of backends that are usher itself (rules_loop.c). */
+void lint_loops(struct parser *parser);
 
 #endif

@@ -371,6 +371,7 @@ services_finish(struct parser *parser)
 			r = lint_conflicts(parser);
 		if (r < 0)
 			return r;
+		lint_loops(parser);
 	}
 	rules->services = arena_alloc(
 	    parser->arena, parser->n_drafts * sizeof(*rules->services));

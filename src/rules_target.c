@@ -189,7 +189,28 @@ struct list {
 	struct addr **addrs;
 	size_t *n, most;
 	const char *what;
+	struct place **places; /* NULL: nobody asks where each stands */
 };
+
+/* The n last of the list stand at text. */
+static int
+note_places(
+    struct parser *parser, const struct list *list, const char *text, size_t n)
+{
+	size_t size = sizeof(**list->places), old = *list->n - n;
+	struct place *grown;
+
+	if (list->places == NULL)
+		return 0;
+	grown = arena_grow(
+	    parser->scratch, *list->places, old * size, *list->n * size);
+	if (grown == NULL)
+		return -ENOMEM;
+	for (size_t i = old; i < *list->n; i++)
+		grown[i] = parser_place(parser, text);
+	*list->places = grown;
+	return 0;
+}
 
 static int
 append(struct parser *parser, const struct list *list, const char *at,
@@ -208,7 +229,7 @@ append(struct parser *parser, const struct list *list, const char *at,
 	memcpy(grown + old, more, n * size);
 	*list->addrs = grown;
 	*list->n = old + n;
-	return 0;
+	return note_places(parser, list, at, n);
 }
 
 static int
@@ -238,7 +259,7 @@ read_listen(struct parser *parser, const struct key *key, struct words value,
 {
 	struct settings *settings = &parser->rules->settings;
 	struct list list = { &settings->listen, &settings->n_listen,
-		RULES_LISTEN_MAX, "addresses to listen at" };
+		RULES_LISTEN_MAX, "addresses to listen at", NULL };
 
 	(void)key;
 	(void)field;
@@ -251,7 +272,8 @@ read_backends(struct parser *parser, const struct key *key, struct words value,
 {
 	struct service *service = &parser->now->service;
 	struct list list = { &service->backends, &service->n_backends,
-		RULES_BACKENDS_MAX, "backends in one service" };
+		RULES_BACKENDS_MAX, "backends in one service",
+		&parser->now->backend_at };
 
 	(void)key;
 	(void)field;

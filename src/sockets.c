@@ -12,6 +12,8 @@
 
 #include "fd.h"
 #include "line.h"
+#include "own.h"
+#include "rules_loop.h"
 
 #define BACKLOG 4096
 
@@ -140,4 +142,76 @@ sockets_take(struct sockets *ret, const struct addr *asked, size_t n,
 		return bind_all(ret, asked, n);
 	ret->by_rules = true;
 	return bind_all(ret, settings->listen, settings->n_listen);
+}
+
+/*
+ * Where the socket listens, at one or two addresses: systemd's [::] takes
+ * IPv4 as well.
+ */
+static size_t
+learn_addresses(int fd, struct addr ret[2])
+{
+	int v6_only = 1;
+	socklen_t len = sizeof(v6_only);
+
+	ret[0].len = sizeof(struct sockaddr_un);
+	if (getsockname(fd, &ret[0].any, &ret[0].len) < 0)
+		return 0;
+	if (ret[0].any.sa_family != AF_INET6 ||
+	    !IN6_IS_ADDR_UNSPECIFIED(&ret[0].v6.sin6_addr) ||
+	    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &len) < 0 ||
+	    v6_only)
+		return 1;
+	ret[1] = (struct addr){ .len = sizeof(ret[1].v4) };
+	ret[1].v4.sin_family = AF_INET;
+	ret[1].v4.sin_port = ret[0].v6.sin6_port;
+	return 2;
+}
+
+/* Whether a backend is where one of the addresses is. */
+static bool
+comes_back(
+    const struct addr *addrs, size_t n, const struct addr *backend, bool own)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rules_loop(&addrs[i], backend, own))
+			return true;
+	return false;
+}
+
+/* What reading the rules did not say already. */
+static void
+check_service(const struct sockets *s, const struct service *service,
+    const struct addr *addrs, size_t n)
+{
+	char buffer[ADDR_TEXT_MAX];
+	struct line text = LINE(buffer);
+
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct addr *backend = &service->backends[i];
+
+		if (s->by_rules && comes_back(addrs, n, backend, false))
+			continue;
+		if (!comes_back(addrs, n, backend, own_address(backend)))
+			continue;
+		addr_write(&text, backend);
+		fprintf(stderr,
+		    "usher: [%s] leads to %s, where usher itself listens: "
+		    "each connection would come back as a new client, "
+		    "without end\n",
+		    service->name, buffer);
+		return;
+	}
+}
+
+void
+sockets_warn_of_loops(const struct sockets *sockets, const struct rules *rules)
+{
+	struct addr addrs[2 * LISTENERS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sockets->n; i++)
+		n += learn_addresses(sockets->fds[i], addrs + n);
+	for (size_t i = 0; i < rules->n_services; i++)
+		check_service(sockets, &rules->services[i], addrs, n);
 }

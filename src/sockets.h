@@ -39,4 +39,8 @@ bool sockets_have_room(size_t n);
 int sockets_take(struct sockets *ret, const struct addr *asked, size_t n,
     const struct rules *rules);
 
+/* Says which services lead back to one of these sockets, if any. */
+void sockets_warn_of_loops(
+    const struct sockets *sockets, const struct rules *rules);
+
 #endif

@@ -159,6 +159,28 @@ def _():
     usher.stop()
 
 
+@check("a backend where usher itself listens is said at the start")
+def _():
+    def says(backend, listener, expected):
+        usher = Usher(RULES.replace("any silent", "ssh") +
+                      "[loop]\nprotocol = tls\nbackend = %s\n" % backend,
+                      sockets=[("web", listener)])
+        with usher.connect() as client:
+            same(client.send(b"zz").rest(), b"", "answer, for no rule fits")
+        said = "where usher itself listens" in usher.log()
+        same(said, expected, usher.log())
+        usher.stop()
+
+    name, listener = passed_socket("")
+    port = listener.getsockname()[1]
+    says("%s:%d" % (HOST, port), listener, True)
+    says("127.3.3.3:%d" % port, listener, False)
+    # As systemd binds it: one socket for both families.
+    both = socket.create_server(("", 0), family=socket.AF_INET6,
+                                dualstack_ipv6=True)
+    says("127.3.3.3:%d" % both.getsockname()[1], both, True)
+
+
 @check("of several runtime directories the first is where status looks")
 def _():
     for name in ("one", "two"):
