@@ -319,6 +319,9 @@ bury_acceptor(struct keeper *k)
 	int64_t now_us = clock_us();
 
 	atomic_store(&k->acceptor, 0);
+	/* Told to stop together with us, by a signal to the whole group. */
+	if (signals.terminate)
+		return;
 	log_event(LOG_ERR, "the acceptor has died, starting another");
 	k->acceptor_due_us = now_us;
 	if (now_us - k->acceptor_since_us < ACCEPTOR_LIVES_US)

@@ -272,6 +272,20 @@ def _():
     usher.stop()
 
 
+@check("SIGTERM to the whole group: no death is mourned, exit status 0")
+def _():
+    usher = Usher(rules("old"))
+    expect(wait_for(lambda: next_reaches(usher, "old")), "nobody accepts")
+    expect(wait_for(lambda: len(usher.descendants()) == 1), "no acceptor")
+    # The keeper hears of both at once: that it shall stop, and of a death.
+    usher.process.send_signal(signal.SIGSTOP)
+    os.killpg(usher.process.pid, signal.SIGTERM)
+    expect(wait_for(lambda: not usher.descendants()), "the acceptor lives")
+    usher.process.send_signal(signal.SIGCONT)
+    same(usher.process.wait(10), 0, "exit status")
+    expect("the acceptor has died" not in usher.log(), usher.log())
+
+
 @check("exit-idle-time: it ends when all are gone, not before")
 def _():
     usher = Usher(rules("old", "exit-idle-time = 1s"))
