@@ -165,8 +165,19 @@ accept_one(const struct options *o, struct addr *from, struct addr *local)
 	return client;
 }
 
-/* Looks at a client as a session does: until there is a decision. */
-static void
+/* Silence has its own, shorter limit, and both count from the accept. */
+static struct deadline
+watch_until(const struct settings *settings, int64_t since_us, size_t n)
+{
+	return deadline_after(
+	    since_us, n > 0 ? settings->inspect_ms : settings->silence_ms);
+}
+
+/*
+ * Looks at a client as a session does: until there is a decision.  Returns
+ * whether it has left before.
+ */
+static bool
 watch(const struct rules *rules, int client, struct facts *facts)
 {
 	struct peek peek = {
@@ -174,18 +185,23 @@ watch(const struct rules *rules, int client, struct facts *facts)
 		.bytes = bytes,
 		.size = sizeof(bytes),
 	};
-	struct deadline until =
-	    deadline_after(clock_us(), rules->settings.inspect_ms);
-	struct decision d;
+	int64_t since_us = clock_us();
+	int r = 1;
 
-	do {
+	for (;;) {
+		struct decision d;
+
 		facts->n = peek.n;
+		facts->final = peek.eof || peek.n == peek.size;
 		facts_update(facts);
 		d = match_decide(rules, NULL, facts);
-	} while (d.kind == UNDECIDED && !peek.eof && peek.n < peek.size &&
-	    peek_more(&peek, d.need, until, NULL) > 0);
-	facts->n = peek.n;
-	facts_update(facts);
+		if (d.kind != UNDECIDED || r == 0)
+			return false;
+		r = peek_more(&peek, d.need,
+		    watch_until(&rules->settings, since_us, peek.n), NULL);
+		if (r < 0 || (peek.eof && peek.n == 0))
+			return true;
+	}
 }
 
 static int
@@ -203,7 +219,8 @@ save(const char *name, size_t n)
 }
 
 static int
-collect(struct options *o, const struct rules *rules, struct facts *facts)
+collect(struct options *o, const struct rules *rules, struct facts *facts,
+    bool *ret_gone)
 {
 	FD_AUTO int client = -1;
 
@@ -212,7 +229,7 @@ collect(struct options *o, const struct rules *rules, struct facts *facts)
 	client = accept_one(o, &o->from, &o->local);
 	if (client < 0)
 		return -1;
-	watch(rules, client, facts);
+	*ret_gone = watch(rules, client, facts);
 	/* In order: closed with its bytes unread, it would get a reset. */
 	close_in_order(fd_take(&client), LINGER_MS);
 	return 0;
@@ -228,6 +245,7 @@ cmd_explain(int argc, char **argv)
 		.local = &o.local,
 	};
 	struct rules *rules;
+	bool gone = false;
 	int r = parse_options(argc, argv, &o);
 
 	if (r != EXIT_DONE)
@@ -235,13 +253,13 @@ cmd_explain(int argc, char **argv)
 	facts.socket = o.socket;
 	if (rules_load(o.config, RULES_QUIET, &rules) < 0)
 		return EXIT_FAILED;
-	if (collect(&o, rules, &facts) < 0 ||
+	if (collect(&o, rules, &facts, &gone) < 0 ||
 	    (o.save != NULL && save(o.save, facts.n) < 0))
 		r = EXIT_FAILED;
 	else if (o.json)
-		explain_print_json(stdout, rules, &facts);
+		explain_print_json(stdout, rules, &facts, gone);
 	else
-		explain_print(stdout, rules, &facts);
+		explain_print(stdout, rules, &facts, gone);
 	rules_free(rules);
 	if (fflush(stdout) != 0)
 		r = EXIT_FAILED;

@@ -39,10 +39,13 @@ const char *explain_http(struct facts *facts, bool host, size_t *ret_n);
 /* Where a service leads: "127.0.0.1:22", a program, "close", "reset". */
 void explain_target(const struct service *service, struct line *text);
 
-/* The whole of it, for people and as one JSON object. */
-void explain_print(
-    FILE *out, const struct rules *rules, const struct facts *facts);
-void explain_print_json(
-    FILE *out, const struct rules *rules, const struct facts *facts);
+/*
+ * The whole of it, for people and as one JSON object.  gone: the client left
+ * before there was a decision, which then comes to nothing.
+ */
+void explain_print(FILE *out, const struct rules *rules,
+    const struct facts *facts, bool gone);
+void explain_print_json(FILE *out, const struct rules *rules,
+    const struct facts *facts, bool gone);
 
 #endif

@@ -75,19 +75,29 @@ print_json_services(FILE *out, const struct rules *rules, struct facts *facts)
 	putc(']', out);
 }
 
+static struct decision
+decide(
+    const struct rules *rules, const struct facts *facts, bool final, bool gone)
+{
+	if (gone)
+		return (struct decision){ .kind = DECIDED_NONE };
+	return explain_decide(rules, facts, final);
+}
+
 void
 explain_print_json(
-    FILE *out, const struct rules *rules, const struct facts *given)
+    FILE *out, const struct rules *rules, const struct facts *given, bool gone)
 {
 	struct facts facts = *given;
-	struct decision now = explain_decide(rules, given, false);
-	struct decision end = explain_decide(rules, given, true);
+	struct decision now = decide(rules, given, false, gone);
+	struct decision end = decide(rules, given, true, gone);
 
 	facts_update(&facts);
-	fprintf(out, "{\"verdict\":\"%s\",", verdict_of(&now));
+	fprintf(out, "{\"verdict\":\"%s\",\"gone\":%s,", verdict_of(&now),
+	    gone ? "true" : "false");
 	print_json_target(out, &now);
 	fputs(",\"protocol\":", out);
-	json_text(out, explain_protocol(&facts));
+	json_text(out, gone && facts.n == 0 ? NULL : explain_protocol(&facts));
 	print_json_hello(out, &facts);
 	fputs(",\"at_timeout\":{", out);
 	print_json_target(out, &end);

@@ -129,7 +129,8 @@ print_decision(FILE *out, const struct decision *d, bool at_timeout)
 }
 
 void
-explain_print(FILE *out, const struct rules *rules, const struct facts *given)
+explain_print(
+    FILE *out, const struct rules *rules, const struct facts *given, bool gone)
 {
 	struct facts facts = *given;
 	struct decision now = explain_decide(rules, given, false);
@@ -138,6 +139,10 @@ explain_print(FILE *out, const struct rules *rules, const struct facts *given)
 
 	facts_update(&facts);
 	fprintf(out, "first bytes  %zu\n", facts.n);
+	if (gone && facts.n == 0) {
+		fputs("now: closed, for the client is gone\n", out);
+		return;
+	}
 	print_bytes(out, &facts);
 	fprintf(out, "protocol     %s\n",
 	    protocol == NULL ? "none that is known" : protocol);
@@ -145,6 +150,10 @@ explain_print(FILE *out, const struct rules *rules, const struct facts *given)
 	print_http(out, &facts);
 	fputs("services, in order:\n", out);
 	print_services(out, rules, &facts);
+	if (gone) {
+		fputs("now: closed, for the client is gone\n", out);
+		return;
+	}
 	print_decision(out, &now, false);
 	if (now.kind == UNDECIDED)
 		print_decision(out, &end, true);

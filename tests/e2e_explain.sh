@@ -92,26 +92,61 @@ says_what_http2_asks_for()
 	    grep -q '^ *other *no *http-host: no host of an HTTP request' "$tmp/out"
 }
 
-# One real client, whose bytes are kept.
-waits_for_a_client()
+# one_client WORDS [ARGUMENT...]: what explain says, in $tmp/out, of a client
+# that does so, in Python.
+one_client()
 {
-	: >"$tmp/err"
-	explain --json --listen 127.0.0.1:0 --save "$tmp/saved" \
-	    >"$tmp/json" 2>"$tmp/err" &
-	local waiting=$! port
+	local words=$1 waiting port
 
+	shift
+	: >"$tmp/err"
+	explain "$@" --listen 127.0.0.1:0 --save "$tmp/saved" \
+	    >"$tmp/out" 2>"$tmp/err" &
+	waiting=$!
 	wait_for 10 grep -q 'waiting for one client' "$tmp/err" || return
 	port=$(sed -n 's/.*:\([0-9]*\)$/\1/p' "$tmp/err")
 	python3 - "$port" <<-END || return
-		import socket, sys
+		import socket, struct, sys
 		client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-		client.sendall(b"SSH-2.0-test\r\n")
-		assert client.recv(1) == b""
+		on = struct.pack("ii", 1, 0)
+		$words
 	END
-	wait "$waiting" || return
-	[ "$(cat "$tmp/saved")" = $'SSH-2.0-test\r' ] &&
-	    python3 -c "import json; d = json.load(open('$tmp/json'))
-assert d['service'] == 'ssh' and d['verdict'] == 'route', d"
+	wait "$waiting"
+}
+
+one_client_tells()
+{
+	one_client "$1" --json &&
+	    python3 -c "import json; d = json.load(open('$tmp/out')); assert $2, d"
+}
+
+# Its bytes are kept, and it is closed in order.
+keeps_bytes()
+{
+	one_client_tells \
+	    'client.sendall(b"SSH-2.0-test\r\n"); assert client.recv(1) == b""' \
+	    "(d['service'], d['verdict'], d['gone']) == ('ssh', 'route', False)" &&
+	    [ "$(cat "$tmp/saved")" = $'SSH-2.0-test\r' ]
+}
+
+# As serve has it: none of these is anybody's client.
+tells_who_is_gone()
+{
+	local reset='client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on)'
+	local gone="(d['verdict'], d['service'], d['protocol'], d['gone']) == ('close', None, None, True)"
+
+	one_client_tells 'client.shutdown(socket.SHUT_WR); assert client.recv(1) == b""' \
+	    "$gone and d['at_timeout'] == {'service': None, 'target': None}" &&
+	    one_client_tells "$reset; client.close()" "$gone and d['bytes'] == 0" &&
+	    one_client "$reset; client.close()" &&
+	    grep -qx 'now: closed, for the client is gone' "$tmp/out"
+}
+
+# Its end is final: what it sent is all there will be.
+decides_at_the_end()
+{
+	one_client_tells 'client.sendall(b"SS"); client.shutdown(socket.SHUT_WR); assert client.recv(1) == b""' \
+	    "(d['verdict'], d['service'], d['gone']) == ('close', None, False)"
 }
 
 fails_with()
@@ -142,7 +177,9 @@ check "the address reached counts" bytes_tell 'zz' "d['service'] == 'admin'" \
 check "the reason names the key and the byte" says_why
 check "one byte is one byte" counts_bytes
 check "what HTTP/2 in the clear asks for is told" says_what_http2_asks_for
-check "one real client is waited for, and its bytes kept" waits_for_a_client
+check "one real client is waited for, and its bytes kept" keeps_bytes
+check "one that leaves without a byte is gone" tells_who_is_gone
+check "one that finishes is decided with what there is" decides_at_the_end
 check "a file that is not there: a message, status 1" fails_with 1 "$tmp/none"
 check "a wrong address: a message, status 2" fails_with 2 --from nonsense
 done_testing
