@@ -1,7 +1,7 @@
 # USHER_STATIC_CC: finds the compiler of the small static programs.
 #
 # Sets STATIC_CC, STATIC_CPPFLAGS, STATIC_CFLAGS and STATIC_LDFLAGS for make,
-# static_summary and static_cost for the summary.  Any of these cases gives
+# static_summary and static_cost (no, dynamic, or glibc) for the summary.  Any of these cases gives
 # two working programs:
 #   - --with-static-cc=CC, or musl-gcc: static, at a fixed address, small;
 #   - neither, or sanitizers or coverage: as the ordinary compiler does it.
@@ -51,14 +51,34 @@ done
 CC=$usher_CC CFLAGS=$usher_CFLAGS CPPFLAGS=$usher_CPPFLAGS
 LDFLAGS=$usher_LDFLAGS
 AS_IF([test $usher_found = yes],
-	[static_summary="$STATIC_CC, static"],
+	[USHER_STATIC_LIBC],
 	[test "$with_static_cc" = auto],
 	[USHER_ORDINARY_FLAGS],
 	[AC_MSG_ERROR([$STATIC_CC cannot build static programs here])])
 ])
 
+# Whose library it is, for that says what an exec costs.
+AC_DEFUN([USHER_STATIC_LIBC], [
+AC_MSG_CHECKING([whether $STATIC_CC links with glibc])
+usher_CC=$CC usher_CFLAGS=$CFLAGS usher_CPPFLAGS=$CPPFLAGS
+CC=$STATIC_CC CFLAGS=$STATIC_CFLAGS CPPFLAGS=$STATIC_CPPFLAGS
+AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
+#include <features.h>
+#ifndef __GLIBC__
+#error it is another
+#endif
+]], [])],
+	[static_cost=glibc
+	static_summary="$STATIC_CC, static, with glibc"
+	AC_MSG_RESULT([yes])],
+	[static_summary="$STATIC_CC, static"
+	AC_MSG_RESULT([no])])
+CC=$usher_CC CFLAGS=$usher_CFLAGS CPPFLAGS=$usher_CPPFLAGS
+])
+
 AC_DEFUN([USHER_ORDINARY_FLAGS], [
-AS_IF([test "$enable_sanitizers$enable_coverage" = nono], [static_cost=yes])
+AS_IF([test "$enable_sanitizers$enable_coverage" = nono],
+	[static_cost=dynamic])
 STATIC_CC='$(CC)'
 STATIC_CPPFLAGS=
 STATIC_CFLAGS='$(CFLAGS) $(HARDEN_CFLAGS) -ffunction-sections -fdata-sections'
