@@ -251,17 +251,6 @@ explain_is_reject(const struct service *service)
 }
 
 const char *
-explain_protocol(const struct facts *facts)
-{
-	const struct protocol *known;
-
-	if (facts->n == 0)
-		return "silent";
-	known = protocol_of(facts->bytes, facts->n);
-	return known == NULL ? NULL : known->name;
-}
-
-const char *
 explain_verdict(enum verdict verdict)
 {
 	if (verdict == ANSWER_MORE)

@@ -43,9 +43,9 @@ void explain_target(const struct service *service, struct line *text);
  * The whole of it, for people and as one JSON object.  gone: the client left
  * before there was a decision, which then comes to nothing.
  */
-void explain_print(FILE *out, const struct rules *rules,
-    const struct facts *facts, bool gone);
-void explain_print_json(FILE *out, const struct rules *rules,
-    const struct facts *facts, bool gone);
+void explain_print(
+    FILE *out, const struct rules *rules, const struct facts *facts, bool gone);
+void explain_print_json(
+    FILE *out, const struct rules *rules, const struct facts *facts, bool gone);
 
 #endif

@@ -13,9 +13,6 @@ struct decision explain_decide(
 /* Whether the service only ends connections. */
 bool explain_is_reject(const struct service *service);
 
-/* "tls", "silent", or NULL where nothing is known. */
-const char *explain_protocol(const struct facts *facts);
-
 /* "yes", "no" or "more". */
 const char *explain_verdict(enum verdict verdict);
 

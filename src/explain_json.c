@@ -32,6 +32,18 @@ verdict_of(const struct decision *d)
 	return "route";
 }
 
+/* "tls", "silent", or NULL where nothing is known. */
+static const char *
+protocol_name(const struct facts *facts)
+{
+	const struct protocol *known;
+
+	if (facts->n == 0)
+		return "silent";
+	known = protocol_of(facts->bytes, facts->n);
+	return known == NULL ? NULL : known->name;
+}
+
 static void
 print_json_hello(FILE *out, struct facts *facts)
 {
@@ -97,7 +109,7 @@ explain_print_json(
 	    gone ? "true" : "false");
 	print_json_target(out, &now);
 	fputs(",\"protocol\":", out);
-	json_text(out, gone && facts.n == 0 ? NULL : explain_protocol(&facts));
+	json_text(out, gone && facts.n == 0 ? NULL : protocol_name(&facts));
 	print_json_hello(out, &facts);
 	fputs(",\"at_timeout\":{", out);
 	print_json_target(out, &end);

@@ -32,6 +32,20 @@ print_bytes(FILE *out, const struct facts *facts)
 		fprintf(out, "  ... and %zu more\n", facts->n - n);
 }
 
+/* With where its bytes are defined, for who wants to look further. */
+static void
+print_protocol(FILE *out, const struct facts *facts)
+{
+	const struct protocol *known = protocol_of(facts->bytes, facts->n);
+
+	fputs("protocol     ", out);
+	if (known != NULL)
+		fprintf(out, "%s: %s (%s)\n", known->name, known->summary,
+		    known->source);
+	else
+		fputs(facts->n == 0 ? "silent\n" : "none that is known\n", out);
+}
+
 static void
 print_hello(FILE *out, struct facts *facts)
 {
@@ -135,7 +149,6 @@ explain_print(
 	struct facts facts = *given;
 	struct decision now = explain_decide(rules, given, false);
 	struct decision end = explain_decide(rules, given, true);
-	const char *protocol = explain_protocol(&facts);
 
 	facts_update(&facts);
 	fprintf(out, "first bytes  %zu\n", facts.n);
@@ -144,8 +157,7 @@ explain_print(
 		return;
 	}
 	print_bytes(out, &facts);
-	fprintf(out, "protocol     %s\n",
-	    protocol == NULL ? "none that is known" : protocol);
+	print_protocol(out, &facts);
 	print_hello(out, &facts);
 	print_http(out, &facts);
 	fputs("services, in order:\n", out);

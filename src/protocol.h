@@ -18,7 +18,10 @@ struct protocol {
 	const char *name;
 	/* One line for people: "usher protocols", the manual, completion. */
 	const char *summary;
-	/* Where the byte rule is defined: an RFC and section, a document. */
+	/*
+	 * Where the byte rule is defined: an RFC and section, a document; for
+	 * "usher explain".
+	 */
 	const char *source;
 	/*
 	 * n may be 0: then ANSWER_MORE with need >= 1.  Monotone: a yes or no

@@ -66,6 +66,15 @@ says_why()
 	    grep -qE "^ +ssh +no +protocol: .*byte 0 \(0x47 'G'\)" "$tmp/out"
 }
 
+# And what they are, with where that is defined.
+says_what()
+{
+	printf 'SSH-2.0-x\r\n' | explain >"$tmp/out" &&
+	    grep -qx 'protocol     ssh: Secure Shell, any version (RFC 4253, 4\.2)' "$tmp/out" &&
+	    explain /dev/null | grep -qx 'protocol     silent' &&
+	    printf 'zzzz' | explain | grep -qx 'protocol     none that is known'
+}
+
 counts_bytes()
 {
 	explain /dev/null | grep -q '^now: wait for more (at least 1 byte)$'
@@ -175,6 +184,7 @@ check "the client's address counts" bytes_tell 'GET / HTTP/1.1\r\n' \
 check "the address reached counts" bytes_tell 'zz' "d['service'] == 'admin'" \
     --local 127.0.0.1:8022
 check "the reason names the key and the byte" says_why
+check "the protocol is told with where it is defined" says_what
 check "one byte is one byte" counts_bytes
 check "what HTTP/2 in the clear asks for is told" says_what_http2_asks_for
 check "one real client is waited for, and its bytes kept" keeps_bytes

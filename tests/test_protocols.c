@@ -110,6 +110,22 @@ START_TEST(first_flights_are_recognised)
 }
 END_TEST
 
+/* So that none has a row without anything that proves it. */
+START_TEST(each_has_a_first_flight)
+{
+	const struct protocol *protocol = &protocols[_i];
+	size_t i, count = 0;
+
+	for (i = 0; i < vectors_count; i++)
+		if (strcmp(vectors[i].protocol, protocol->name) == 0 &&
+		    protocol->recognise(vectors[i].bytes, vectors[i].n)
+			    .verdict == ANSWER_YES)
+			count++;
+	ck_assert_msg((count == 0) == protocol->server_first,
+	    "%s: %zu first flights in tests/vectors", protocol->name, count);
+}
+END_TEST
+
 START_TEST(beginnings_are_waited_for)
 {
 	const struct protocol *protocol;
@@ -285,6 +301,7 @@ protocols_suite(void)
 	tcase_add_test(tests, other_names_are_not);
 	tcase_add_loop_test(tests, silence_decides_nothing, 0, rows);
 	tcase_add_test(tests, first_flights_are_recognised);
+	tcase_add_loop_test(tests, each_has_a_first_flight, 0, rows);
 	tcase_add_test(tests, beginnings_are_waited_for);
 	tcase_add_test(tests, answers_are_final);
 	tcase_add_test(tests, needs_are_least);
