@@ -115,7 +115,7 @@ const struct key keys[] = {
 	{ "max-connections", LIMIT, .type = TYPE_COUNT,
 	    AT(limits, max_connections), RANGE(1, SCOREBOARD_SLOTS),
 	    .fallback = "1000",
-	    .help = "beyond it clients wait in the backlog" },
+	    .help = "one more waits; of one service: is reset" },
 	{ "max-pending", SETTING, .type = TYPE_COUNT, AT(settings, max_pending),
 	    RANGE(1, SCOREBOARD_SLOTS), .fallback = "256",
 	    .help = "undecided connections; one more drops the oldest" },

@@ -164,6 +164,9 @@ static const struct {
 	{ "[s]\nreject = close\nlog = 'all'", 3, 7,
 	    "words are quoted by \", not by '" },
 	{ "[s]\nreject =", 2, 9, "\"reject\" has no value (close or reset)" },
+	{ "max-connections =\n[s]\nreject = close", 1, 18,
+	    "\"max-connections\" has no value (one more waits; of one service: "
+	    "is reset)" },
 	{ "[s]\nreject = # close", 2, 10,
 	    "\"reject\" has no value (close or reset)" },
 	{ "log = all\nlog = all\n[s]\nreject = close", 2, 1,
