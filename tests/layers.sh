@@ -24,6 +24,9 @@ layer() {
 	done
 }
 
+echo "$rows" | cut -d' ' -f1 | sort -rnc ||
+	complain "HACKING.md: the layers are not in order, highest first"
+
 for file in src/*.[ch]; do
 	name=${file#src/}
 	grep -q "^	$file\\b" Makefile.am ||
