@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "number.h"
+
 #define V4_BYTES 4
 #define V6_BYTES 16
 #define V6_GROUPS 8
@@ -20,17 +22,14 @@ static const uint8_t
 int
 addr_parse_number(const char *text, size_t n, uint32_t max, uint32_t *ret)
 {
-	uint64_t value = 0;
+	int64_t value = 0;
+	int digits;
 
 	if (n == 0 || (n > 1 && text[0] == '0'))
 		return -EINVAL;
-	for (size_t i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -EINVAL;
-		value = value * 10 + (uint64_t)(text[i] - '0');
-		if (value > max)
-			return -EINVAL;
-	}
+	digits = number_take(text, n, max, &value);
+	if (digits < 0 || (size_t)digits != n)
+		return -EINVAL;
 	*ret = (uint32_t)value;
 	return 0;
 }

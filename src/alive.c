@@ -13,6 +13,7 @@
 #include "deadline.h"
 #include "fd.h"
 #include "line.h"
+#include "number.h"
 
 /*
  * proc_pid_stat(5): from the third field on there are the state, the parent,
@@ -41,10 +42,9 @@ field_of(const char *at, int field)
 		at = strchr(at, ' ');
 		at = at ? at + 1 : NULL;
 	}
-	if (!at || *at < '0' || *at > '9')
+	if (!at ||
+	    number_take(at, strlen(at), INT64_MAX / TICK_US, &number) <= 0)
 		return -1;
-	for (; *at >= '0' && *at <= '9' && number < INT64_MAX / 100; at++)
-		number = number * 10 + (*at - '0');
 	return number;
 }
 

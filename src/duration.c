@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "byte.h"
+#include "number.h"
+
 #define DURATION_MAX_MS (INT64_C(1000) * 366 * 24 * 3600 * 1000)
 
 static const struct unit {
@@ -26,10 +29,11 @@ struct rest {
 	const char *at, *end;
 };
 
+/* Whether a digit comes next. */
 static bool
-is_digit(char c)
+has_digit(const struct rest *rest)
 {
-	return c >= '0' && c <= '9';
+	return rest->at < rest->end && byte_is_digit((uint8_t)*rest->at);
 }
 
 static void
@@ -44,20 +48,17 @@ static int
 take_number(struct rest *rest, int64_t *ret)
 {
 	int64_t whole = 0, part = 0, scale = 1000;
+	int digits = number_take(
+	    rest->at, (size_t)(rest->end - rest->at), DURATION_MAX_MS, &whole);
 
-	if (rest->at == rest->end || !is_digit(*rest->at))
-		return -EINVAL;
-	for (; rest->at < rest->end && is_digit(*rest->at); rest->at++) {
-		whole = whole * 10 + (*rest->at - '0');
-		if (whole > DURATION_MAX_MS)
-			return -ERANGE;
-	}
+	if (digits <= 0)
+		return digits == 0 ? -EINVAL : digits;
+	rest->at += digits;
 	if (rest->at < rest->end && *rest->at == '.') {
 		rest->at++;
-		if (rest->at == rest->end || !is_digit(*rest->at))
+		if (!has_digit(rest))
 			return -EINVAL;
-		for (; rest->at < rest->end && is_digit(*rest->at);
-		     rest->at++) {
+		for (; has_digit(rest); rest->at++) {
 			scale /= 10;
 			part += (*rest->at - '0') * scale;
 		}
@@ -73,8 +74,8 @@ take_unit(
 	const char *start = rest->at;
 	size_t i, n;
 
-	while (rest->at < rest->end && !is_digit(*rest->at) &&
-	    *rest->at != ' ' && *rest->at != '\t')
+	while (rest->at < rest->end && !has_digit(rest) && *rest->at != ' ' &&
+	    *rest->at != '\t')
 		rest->at++;
 	n = (size_t)(rest->at - start);
 	for (i = 0; i < N_UNITS; i++) {

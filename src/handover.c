@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "number.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1u << 2)
@@ -111,20 +112,14 @@ handover_encode(const struct handover *h, struct line *text)
 static int
 take_number(const char **text, int64_t *ret)
 {
-	const char *at = *text;
-	bool negative = *at == '-';
+	const char *at = *text + (**text == '-');
+	bool negative = at > *text;
 	int64_t value = 0;
+	int digits = number_take(at, strlen(at), INT64_MAX, &value);
 
-	if (negative)
-		at++;
-	if (*at < '0' || *at > '9' ||
-	    (*at == '0' && (negative || (at[1] >= '0' && at[1] <= '9'))))
+	if (digits <= 0 || (*at == '0' && (negative || digits > 1)))
 		return -EINVAL;
-	for (; *at >= '0' && *at <= '9'; at++)
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, *at - '0', &value))
-			return -EINVAL;
-	*text = at;
+	*text = at + digits;
 	*ret = negative ? -value : value;
 	return 0;
 }

@@ -1,18 +1,6 @@
 #include "hostname.h"
 
-static bool
-is_alnum(uint8_t byte)
-{
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-	    (byte >= '0' && byte <= '9');
-}
-
-static bool
-is_hex(uint8_t byte)
-{
-	return (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F') ||
-	    (byte >= '0' && byte <= '9');
-}
+#include "byte.h"
 
 bool
 hostname_is_usable(const uint8_t *text, size_t len)
@@ -23,7 +11,7 @@ hostname_is_usable(const uint8_t *text, size_t len)
 	if (len > HOSTNAME_MAX)
 		return false;
 	for (i = 0; i < len; i++) {
-		if (is_alnum(text[i]) || text[i] == '-' || text[i] == '_')
+		if (byte_is_alnum(text[i]) || text[i] == '-' || text[i] == '_')
 			labels = true;
 		else if (text[i] != '.')
 			return false;
@@ -42,7 +30,7 @@ bracketed(const uint8_t *text, size_t len)
 	for (i = 1; i < len && i < HOSTNAME_MAX; i++) {
 		if (text[i] == ']')
 			return i > 1 ? i + 1 : 0;
-		if (!is_hex(text[i]) && text[i] != ':' && text[i] != '.')
+		if (!byte_is_hex(text[i]) && text[i] != ':' && text[i] != '.')
 			return 0;
 	}
 	return 0;
@@ -57,7 +45,7 @@ is_port(const uint8_t *text, size_t at, size_t len)
 	if (at < len && text[at] != ':')
 		return false;
 	for (i = at + 1; i < len; i++)
-		if (text[i] < '0' || text[i] > '9')
+		if (!byte_is_digit(text[i]))
 			return false;
 	return true;
 }

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "byte.h"
 #include "cursor.h"
 #include "hostname.h"
 #include "http_field.h"
@@ -40,18 +41,6 @@ is_known(const struct cursor *cursor, struct span method)
 		if (equals(cursor, method, known_methods[i]))
 			return true;
 	return false;
-}
-
-static bool
-is_letter(uint8_t byte)
-{
-	return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
-}
-
-static bool
-is_digit(uint8_t byte)
-{
-	return byte >= '0' && byte <= '9';
 }
 
 /* Visible, or beyond ASCII, which some clients do not encode. */
@@ -113,8 +102,7 @@ read_method(struct cursor *cursor, struct span *ret)
 static bool
 may_begin_target(uint8_t byte)
 {
-	return byte == '/' || byte == '*' || byte == '[' || is_letter(byte) ||
-	    is_digit(byte);
+	return byte == '/' || byte == '*' || byte == '[' || byte_is_alnum(byte);
 }
 
 /* From after the target's first byte to the version. */

@@ -3,23 +3,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-static bool
-is_letter(uint8_t byte)
-{
-	return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
-}
-
-static bool
-is_digit(uint8_t byte)
-{
-	return byte >= '0' && byte <= '9';
-}
+#include "byte.h"
 
 /* RFC 9110 section 5.6.2, "tchar". */
 static bool
 is_token_byte(uint8_t byte)
 {
-	return is_letter(byte) || is_digit(byte) ||
+	return byte_is_alnum(byte) ||
 	    (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
 }
 

@@ -2,17 +2,13 @@
 
 #include <string.h>
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
+#include "byte.h"
 
 static bool
 equal_folded(const char *pattern, const char *name, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (lower(name[i]) != pattern[i])
+		if (byte_lower((uint8_t)name[i]) != (uint8_t)pattern[i])
 			return false;
 	return true;
 }

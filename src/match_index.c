@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "byte.h"
+
 /* With fewer services asking them all is as fast. */
 #define SERVICES_MIN 8
 
@@ -28,12 +30,6 @@ struct match_index {
 	uint32_t *general;
 };
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 /* Names are an attacker's, but the buckets hold only the rules' names. */
 static uint32_t
 hash(const char *name, size_t len)
@@ -41,7 +37,7 @@ hash(const char *name, size_t len)
 	uint64_t h = HASH_START;
 
 	for (size_t i = 0; i < len; i++)
-		h = (h ^ (uint8_t)lower(name[i])) * HASH_TIMES;
+		h = (h ^ byte_lower((uint8_t)name[i])) * HASH_TIMES;
 	return (uint32_t)(h ^ h >> 32);
 }
 
@@ -154,7 +150,8 @@ is_name(const struct match_walk *walk, const struct name_pattern *pattern)
 	if (pattern->len != walk->len)
 		return false;
 	for (size_t i = 0; i < walk->len; i++)
-		if (lower(walk->name[i]) != pattern->text[i])
+		if (byte_lower((uint8_t)walk->name[i]) !=
+		    (uint8_t)pattern->text[i])
 			return false;
 	return true;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "byte.h"
 #include "rules_parser.h"
 
 #define BOM "\xef\xbb\xbf"
@@ -126,8 +127,8 @@ expect_end(struct parser *parser, struct rest rest, const char *bracket)
 static bool
 is_name_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || (c != '\0' && strchr("-_.+@:", c));
+	return byte_is_alnum((uint8_t)c) ||
+	    (c != '\0' && strchr("-_.+@:", c) != NULL);
 }
 
 /* Whether n bytes can name a service; else says why not. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "byte.h"
 #include "suggest.h"
 
 #define NAME_MAX_BYTES 253 /* RFC 1035, section 2.3.4, as text */
@@ -80,8 +81,7 @@ static void
 lower(char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (text[i] >= 'A' && text[i] <= 'Z')
-			text[i] = (char)(text[i] - 'A' + 'a');
+		text[i] = (char)byte_lower((uint8_t)text[i]);
 }
 
 static bool
@@ -192,8 +192,7 @@ explain_local(struct parser *parser, const struct word *word)
 	bool digits = word->len > 0;
 
 	for (size_t i = 0; i < word->len; i++)
-		if (word->text[i] < '0' || word->text[i] > '9')
-			digits = false;
+		digits = digits && byte_is_digit((uint8_t)word->text[i]);
 	if (digits)
 		return COMPLAIN(parser, word->at, QUOTE_WORD(parser, *word),
 		    " is no address, write a port as :", NUMBER(parser, 443));

@@ -250,35 +250,3 @@ shape_eol(struct shape *shape)
 		shape_skip(shape, 1);
 	shape_byte(shape, '\n');
 }
-
-bool
-byte_is_digit(uint8_t byte)
-{
-	return byte >= '0' && byte <= '9';
-}
-
-bool
-byte_is_hex(uint8_t byte)
-{
-	return byte_is_digit(byte) ||
-	    (upper(byte) >= 'A' && upper(byte) <= 'F');
-}
-
-bool
-byte_is_alnum(uint8_t byte)
-{
-	return byte_is_digit(byte) ||
-	    (upper(byte) >= 'A' && upper(byte) <= 'Z');
-}
-
-bool
-byte_is_graph(uint8_t byte)
-{
-	return byte > 0x20 && byte < 0x7f;
-}
-
-bool
-byte_is_text(uint8_t byte)
-{
-	return byte >= 0x20 && byte != 0x7f;
-}

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "answer.h"
+#include "byte.h"
 #include "cursor.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -97,12 +98,5 @@ uint32_t shape_decimal(struct shape *shape, uint32_t lo, uint32_t hi);
 
 /* LF or CR LF. */
 void shape_eol(struct shape *shape);
-
-/* For shape_run(). */
-bool byte_is_digit(uint8_t byte);
-bool byte_is_hex(uint8_t byte);
-bool byte_is_alnum(uint8_t byte);
-bool byte_is_graph(uint8_t byte); /* printable ASCII but the blank */
-bool byte_is_text(uint8_t byte); /* no control byte; UTF-8 is text */
 
 #endif
