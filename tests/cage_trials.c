@@ -1,0 +1,113 @@
+/*
+ * cage_trials.c - what is expected of each act: 0, an errno, or a signal.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "cage.h"
+#include "sandbox_inner.h"
+
+#define KILLED SIGNALLED(SIGSYS)
+/* Where programs load libraries, seccomp leaves more to Landlock. */
+#define KILLED_OR(error) (SELF_CONTAINED ? KILLED : (error))
+
+const struct trial trials[] = {
+#define TRIAL(cage, parts, act, expected)        \
+	{                                        \
+		cage, parts, #act, act, expected \
+	}
+	TRIAL(ACCEPTOR, 0, fork_and_wait, 0),
+	TRIAL(ACCEPTOR, 0, end_a_child, 0),
+	TRIAL(ACCEPTOR, 0, take_a_client, 0),
+	TRIAL(ACCEPTOR, 0, connect_where_a_rule_goes, 0),
+	TRIAL(LOCAL, 0, make_a_seqpacket_socket, 0),
+	TRIAL(LOCAL, 0, make_a_local_socket, 0),
+	TRIAL(ACCEPTOR, 0, make_a_seqpacket_socket, KILLED),
+	TRIAL(ACCEPTOR, 0, make_a_local_socket, KILLED),
+	TRIAL(ACCEPTOR, 0, wait_for_many_bytes, 0),
+	TRIAL(ACCEPTOR, 0, keep_an_option, 0),
+	TRIAL(ACCEPTOR, 0, move_bytes, 0),
+	TRIAL(ACCEPTOR, 0, map_memory, 0),
+	TRIAL(ACCEPTOR, 0, take_a_slot, 0),
+	TRIAL(ACCEPTOR, 0, say_something, 0),
+	TRIAL(ACCEPTOR, 0, exec_the_relay, 0),
+	TRIAL(ACCEPTOR, SANDBOX_FILES, exec_another_file, EACCES),
+	TRIAL(ACCEPTOR, 0, exec_by_name, KILLED),
+	TRIAL(ACCEPTOR, SANDBOX_FILES, open_a_file, KILLED_OR(EACCES)),
+	TRIAL(ACCEPTOR, 0, make_a_file, KILLED),
+	TRIAL(ACCEPTOR, 0, grow_a_file, SIGNALLED(SIGXFSZ)),
+	TRIAL(ACCEPTOR, SANDBOX_PORTS, connect_elsewhere, EACCES),
+	TRIAL(ACCEPTOR, 0, connect_by_sending, KILLED),
+	TRIAL(LOCAL, SANDBOX_SCOPES, connect_to_an_abstract_name, EPERM),
+	TRIAL(ACCEPTOR, 0, bind_to_any_port, KILLED),
+	TRIAL(BINDER, 0, bind_to_any_port, 0),
+	TRIAL(BINDER, SANDBOX_PORTS, bind_to_a_port, EACCES),
+	TRIAL(ACCEPTOR, 0, make_a_datagram_socket, KILLED),
+	TRIAL(ACCEPTOR, 0, make_a_netlink_socket, KILLED),
+	TRIAL(ACCEPTOR, SANDBOX_SCOPES, signal_somebody_else, EPERM),
+	TRIAL(ACCEPTOR, 0, signal_everybody, KILLED),
+	TRIAL(ACCEPTOR, 0, signal_the_group, KILLED),
+	TRIAL(ACCEPTOR, 0, stop_a_child, KILLED),
+	TRIAL(ACCEPTOR, 0, trace, KILLED),
+	TRIAL(ACCEPTOR, SANDBOX_PORTS, connect_elsewhere_by_ipv6, EACCES),
+	TRIAL(ACCEPTOR, SANDBOX_FILES, look_at_a_directory, KILLED_OR(EACCES)),
+	TRIAL(ACCEPTOR, 0, remove_a_file, KILLED),
+	TRIAL(ACCEPTOR, 0, trace_somebody, KILLED),
+	TRIAL(ACCEPTOR, 0, read_anothers_memory, KILLED),
+	TRIAL(ACCEPTOR, 0, take_anothers_descriptor, KILLED),
+	TRIAL(ACCEPTOR, 0, give_orders_to_the_terminal, KILLED),
+	TRIAL(ACCEPTOR, 0, mount_something, KILLED),
+	TRIAL(ACCEPTOR, 0, change_the_root, KILLED),
+	TRIAL(ACCEPTOR, 0, map_code, KILLED_OR(0)),
+	TRIAL(ACCEPTOR, 0, make_a_thread, KILLED),
+	TRIAL(ACCEPTOR, 0, make_a_namespace, KILLED),
+	TRIAL(ACCEPTOR, 0, leave_a_namespace, KILLED),
+	TRIAL(ACCEPTOR, 0, make_a_memfd, KILLED),
+	TRIAL(ACCEPTOR, 0, be_dumpable, KILLED),
+	TRIAL(ACCEPTOR, 0, change_the_owner, KILLED),
+	TRIAL(ACCEPTOR, 0, use_io_uring, KILLED),
+	TRIAL(ACCEPTOR, 0, use_bpf, KILLED),
+	TRIAL(ACCEPTOR, 0, filter_packets, KILLED),
+	TRIAL(ACCEPTOR, 0, lock_a_file, KILLED),
+	TRIAL(ACCEPTOR, 0, own_signals, KILLED),
+	TRIAL(ACCEPTOR, 0, dump_no_core, KILLED_OR(0)),
+
+	TRIAL(RELAY, 0, move_bytes, 0),
+	TRIAL(RELAY, 0, say_something, 0),
+	TRIAL(RELAY, 0, open_a_file, KILLED),
+	TRIAL(RELAY, 0, connect_where_a_rule_goes, KILLED),
+	TRIAL(RELAY, 0, make_a_seqpacket_socket, KILLED),
+	TRIAL(RELAY, 0, take_a_client, KILLED),
+	TRIAL(RELAY, 0, fork_and_wait, KILLED),
+	TRIAL(RELAY, 0, exec_the_relay, KILLED),
+	TRIAL(RELAY, 0, signal_somebody_else, KILLED),
+	TRIAL(RELAY, 0, map_memory, KILLED),
+	TRIAL(RELAY, 0, keep_an_option, KILLED),
+	TRIAL(RELAY, 0, lock_a_file, KILLED),
+	TRIAL(RELAY, 0, dump_no_core, KILLED),
+	TRIAL(RELAY, 0, look_at_a_directory, KILLED),
+	TRIAL(RELAY, 0, make_a_file, KILLED),
+	TRIAL(RELAY, 0, remove_a_file, KILLED),
+	TRIAL(RELAY, 0, grow_a_file, SIGNALLED(SIGXFSZ)),
+	TRIAL(RELAY, 0, connect_elsewhere, KILLED),
+	TRIAL(RELAY, 0, connect_elsewhere_by_ipv6, KILLED),
+	TRIAL(RELAY, 0, make_a_datagram_socket, KILLED),
+	TRIAL(RELAY, 0, make_a_local_socket, KILLED),
+	TRIAL(RELAY, 0, exec_another_file, KILLED),
+	TRIAL(RELAY, 0, exec_by_name, KILLED),
+	TRIAL(RELAY, 0, signal_everybody, KILLED),
+	TRIAL(RELAY, 0, signal_the_group, KILLED),
+	TRIAL(RELAY, 0, trace, KILLED),
+	TRIAL(RELAY, 0, trace_somebody, KILLED),
+	TRIAL(RELAY, 0, read_anothers_memory, KILLED),
+	TRIAL(RELAY, 0, take_anothers_descriptor, KILLED),
+	TRIAL(RELAY, 0, give_orders_to_the_terminal, KILLED),
+	TRIAL(RELAY, 0, map_code, KILLED),
+	TRIAL(RELAY, 0, make_a_thread, KILLED),
+	TRIAL(RELAY, 0, make_a_namespace, KILLED),
+	TRIAL(RELAY, 0, be_dumpable, KILLED),
+	TRIAL(RELAY, 0, change_the_owner, KILLED),
+	TRIAL(RELAY, 0, use_io_uring, KILLED),
+	TRIAL(RELAY, 0, use_bpf, KILLED),
+};
+const size_t trials_count = sizeof(trials) / sizeof(trials[0]);
