@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The manual's examples work as they stand there.  In the pages a comment before
-# each says what it is: `example: NAME` a rules file, `run` a command.
+# The manual's examples, and those of the other documents, work as they stand
+# there.  In the pages a comment before each says what it is: `example: NAME` a
+# rules file, `run` a command.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -32,9 +33,20 @@ commands()
 		wanted { print; wanted = 0 }' "$pages"/*.[58] | plain
 }
 
+# rules_of FILE: the block of a Markdown file that begins with a section.
+rules_of()
+{
+	awk '/^    \[/ { wanted = 1 }
+		wanted && /^[^ ]/ { exit }
+		wanted { sub(/^    /, ""); print }' "$1"
+}
+
+# No mistake, and no warning but of what is missing on this machine.
 is_right()
 {
-	"$usher" check -c "$1" >"$tmp/check.log" 2>&1
+	"$usher" check -c "$1" >"$tmp/check.log" 2>&1 &&
+	    ! grep 'warning: ' "$tmp/check.log" |
+	    grep -vE '" is (not there|no user here)$'
 }
 
 # The normal form is a fixed point.
@@ -64,6 +76,17 @@ for name in $(names); do
 	check "usher.conf(5): the example $name has a stable dump" \
 	    is_stable "$file"
 done
+
+for document in README.md contrib/pass/README.md; do
+	rules_of "$testdir/../$document" >"$tmp/document.conf"
+	check "$document: it has rules" test -s "$tmp/document.conf"
+	check "$document: they are right" is_right "$tmp/document.conf"
+done
+example=$testdir/../contrib/usher.conf
+sed 's/^#\([a-z[]\)/\1/' "$example" >"$tmp/all.conf"
+check "contrib/usher.conf: it is right" is_right "$example"
+check "contrib/usher.conf: it is right with all that it suggests" \
+    is_right "$tmp/all.conf"
 
 while read -r command; do
 	there=${command///etc\/usher\/usher.conf/$tmp/seed.conf}
