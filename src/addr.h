@@ -26,7 +26,10 @@ struct addr {
 	};
 };
 
-/* As text: "[", an IPv6 address with scope, "]:", a port, NUL; or a path. */
+/*
+ * As text: "[", an IPv6 address with scope, "]:", a port, NUL; or "unix:" and
+ * the longest path.  One with many bytes to escape is cut.
+ */
 #define ADDR_TEXT_MAX 128
 
 /*
@@ -36,7 +39,11 @@ struct addr {
  */
 int addr_parse(const char *text, size_t n, bool zero_port, struct addr *ret);
 
-/* Parses a numeric IPv4 or IPv6 address without a port ("::1", "[::1]"). */
+/*
+ * Parses a numeric IPv4 or IPv6 address without a port ("::1", "[::1]",
+ * "fe80::1%2" with the number of an interface); the port of *ret is 0.
+ * Returns 0 or -EINVAL.
+ */
 int addr_parse_host(const char *text, size_t n, struct addr *ret);
 
 /*
@@ -54,12 +61,16 @@ uint16_t addr_port(const struct addr *addr);
 /* An IPv4-mapped IPv6 address becomes the IPv4 one; others stay. */
 void addr_unmap(struct addr *addr);
 
-/* Equal family, address and port (or path); mapped and plain IPv4 are equal. */
+/*
+ * Equal family, address, scope and port (or path); mapped and plain IPv4 are
+ * equal, and so are two that are no address.
+ */
 bool addr_equal(const struct addr *a, const struct addr *b);
 
 /*
  * The 16 bytes of an IP address, IPv4 in mapped form, and an address without a
- * port of such bytes.  Returns false for addresses of other kinds.
+ * port of such bytes, IPv4 as such.  Returns false for addresses of other
+ * kinds.
  */
 bool addr_to_bytes(const struct addr *addr, uint8_t ret[static 16]);
 void addr_from_bytes(const uint8_t bytes[static 16], struct addr *ret);

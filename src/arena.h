@@ -15,7 +15,10 @@ struct arena;
 /* An empty arena, or NULL without memory. */
 struct arena *arena_new(void);
 
-/* size zeroed bytes, aligned for any object; NULL without memory. */
+/*
+ * size zeroed bytes, aligned to 8: enough for all but long double and vectors.
+ * NULL without memory, and only then.
+ */
 void *arena_alloc(struct arena *arena, size_t size);
 
 /*
@@ -28,7 +31,7 @@ void *arena_grow(struct arena *arena, void *from, size_t old, size_t size);
 /* n bytes of text and a NUL; NULL without memory. */
 char *arena_text(struct arena *arena, const char *text, size_t n);
 
-/* Bytes given out so far. */
+/* Bytes given out so far, each piece rounded up to 8. */
 size_t arena_used(const struct arena *arena);
 
 /* NULL is fine. */

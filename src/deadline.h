@@ -20,7 +20,10 @@ struct deadline {
 /* Now, in microseconds of CLOCK_MONOTONIC. */
 int64_t clock_us(void);
 
-/* A deadline ms milliseconds after start_us; ms < 0 means never. */
+/*
+ * A deadline ms milliseconds after start_us; ms < 0, and what is beyond all
+ * time, means never.
+ */
 struct deadline deadline_after(int64_t start_us, int64_t ms);
 
 /* The one of the two that comes first. */
@@ -28,7 +31,8 @@ struct deadline deadline_first(struct deadline a, struct deadline b);
 
 /*
  * What poll() wants to hear at now_us: milliseconds left, rounded up so that
- * a wait never ends early, 0 if it has passed, -1 for never.
+ * a wait never ends early, 0 if it has passed, -1 for never.  At most INT_MAX,
+ * which is 24 days: who can wait longer looks again then.
  */
 int deadline_left(struct deadline until, int64_t now_us);
 

@@ -20,8 +20,6 @@
 #include "span.h"
 #include "tls.h"
 
-#define FACTS_PROTOCOLS_MAX 64
-
 /*
  * All that may be asked about a connection.  The caller fills in the first
  * part and calls facts_update() whenever bytes, n or final have changed; the
@@ -41,7 +39,7 @@ struct facts {
 	struct tls_hello hello; /* valid if tls is a yes */
 	struct span host_at, path_at; /* HTTP/1; valid if that is a yes */
 	struct http2_request request; /* valid if http2 is a yes */
-	struct answer protocols[FACTS_PROTOCOLS_MAX];
+	struct answer protocols[PROTOCOLS_MAX];
 };
 
 /* Forgets what was worked out from fewer bytes. */

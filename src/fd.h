@@ -20,7 +20,7 @@ int fd_take(int *fd);
 
 /*
  * Opens /dev/null on whichever of descriptors 0, 1 and 2 are closed, so that
- * no socket ever lands there.  Returns 0 or -errno.
+ * no socket ever lands there; they are not CLOEXEC.  Returns 0 or -errno.
  */
 int fd_sanitise_standard(void);
 
@@ -45,9 +45,10 @@ int fd_set_urgent_inline(int socket, int on);
 /*
  * Sends bytes with one descriptor, or receives them, over a unix socket with
  * one message.  fd_send takes fd -1 for none and leaves it open in the
- * sender.  fd_receive puts the received descriptor, CLOEXEC, or -1 into
- * *ret_fd; surplus ones are closed.  Both return the number of payload bytes
- * or -errno; fd_receive returns 0 at the end of the stream.
+ * sender.  fd_receive puts the received descriptor, CLOEXEC and the caller's
+ * from then on, or -1 into *ret_fd unless it fails; surplus ones are closed.
+ * Both return the number of payload bytes or -errno, never -EINTR; fd_receive
+ * returns 0 at the end of the stream.
  */
 ssize_t fd_send(int via, const void *bytes, size_t n, int fd);
 ssize_t fd_receive(int via, void *bytes, size_t n, int *ret_fd);

@@ -40,7 +40,6 @@ struct hpack_entry {
 	uint8_t kind;
 };
 
-/* All zero before the first byte, but for what hpack_begin() sets. */
 struct hpack {
 	bool has_authority, has_path, has_host;
 	/* One of them twice, or a pseudo field after a regular one. */
@@ -70,9 +69,13 @@ struct hpack {
 	struct hpack_entry table[HPACK_ENTRIES_MAX];
 };
 
+/* Before the first byte. */
 void hpack_begin(struct hpack *ret);
 
-/* False, and then for good, if the block cannot be decoded. */
+/*
+ * Takes the next byte of the block.  False, and then for good, if it cannot be
+ * decoded, or has a number beyond 65536, which no first flight needs.
+ */
 bool hpack_feed(struct hpack *hpack, uint8_t byte);
 
 /* May the block end here? */

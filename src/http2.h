@@ -26,7 +26,8 @@ struct http2_request {
 	char host[HOSTNAME_MAX + 1]; /* NUL-terminated */
 	/*
 	 * Up to "?" or "#", as http_find_path() has it; what is beyond
-	 * HTTP2_PATH_MAX is cut off.
+	 * HTTP2_PATH_MAX is cut off.  One with a blank or a control byte, or
+	 * without anything, counts as none.
 	 */
 	bool has_path;
 	size_t path_len;

@@ -23,16 +23,17 @@ struct place {
 };
 
 /*
- * Adds a mistake whose message is all of parts, up to a NULL, in a row.  All
- * text is copied.  Beyond MISTAKES_MAX, and without memory, it is only
- * counted.
+ * Adds a mistake whose message is all of parts, up to a NULL, in a row, cut at
+ * 1023 bytes.  All text is copied.  Beyond MISTAKES_MAX, and without memory,
+ * it is only counted, and a warning forgotten.
  */
 void mistakes_add(struct mistakes *mistakes, const struct place *at,
     bool warning, const char *const parts[]);
 
 /*
  * For parts: n bytes between quotes, escaped and shortened; a number; a place
- * as FILE:LINE.  They live as long as the mistakes.
+ * as FILE:LINE.  They live as long as the mistakes.  Without memory they are
+ * NULL, which ends the parts.
  */
 const char *mistakes_quote(
     struct mistakes *mistakes, const char *text, size_t n);

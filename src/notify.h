@@ -13,13 +13,13 @@
 /*
  * Remembers where NOTIFY_SOCKET points.  Call it once, before anything that
  * changes the environment or the root directory.  Returns whether anybody
- * wants to hear.
+ * wants to hear and can be reached.
  */
 bool notify_open(void);
 
 /*
  * Sends lines such as "READY=1\nSTATUS=2 connections".  Does nothing if
- * nobody wants to hear.
+ * nobody wants to hear; a message that cannot be sent at once is lost.
  */
 void notify_send(const char *lines);
 

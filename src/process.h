@@ -13,7 +13,7 @@
  * fork() without what the C library does around it; nothing here has threads
  * or atfork handlers.  The kernel has written the child's pid to *pid_at,
  * which may be shared memory, before the child runs.  Returns as fork(), but
- * -errno on failure.
+ * -errno on failure: -EAGAIN at a limit, -ENOMEM.
  */
 pid_t process_fork(_Atomic int32_t *pid_at);
 

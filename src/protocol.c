@@ -101,6 +101,8 @@ const struct protocol protocols[] = {
 
 const size_t protocols_count = COUNT(protocols);
 
+_Static_assert(COUNT(protocols) <= PROTOCOLS_MAX, "a bit for each");
+
 const struct protocol *
 protocol_find(const char *name)
 {

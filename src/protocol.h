@@ -32,6 +32,9 @@ struct protocol {
 	bool server_first;
 };
 
+/* There are no more: who remembers answers has a bit for each. */
+#define PROTOCOLS_MAX 64
+
 /* All protocols in the order in which they are listed to people. */
 extern const struct protocol protocols[];
 extern const size_t protocols_count;

@@ -27,9 +27,12 @@
 
 struct proxy_header {
 	size_t len; /* bytes of the stream that are the header */
-	/* False for LOCAL and UNKNOWN: the addresses of the socket hold. */
+	/*
+	 * False for LOCAL and UNKNOWN, and for what is neither TCP over IPv4
+	 * nor over IPv6: the addresses of the socket hold.
+	 */
 	bool known;
-	struct addr source, destination;
+	struct addr source, destination; /* if known; IPv4-mapped as IPv4 */
 };
 
 /*
@@ -39,7 +42,10 @@ struct proxy_header {
 struct answer proxy_parse(
     const uint8_t *bytes, size_t n, struct proxy_header *ret);
 
-/* What a header says besides the addresses; version 2 only. */
+/*
+ * What a header says besides the addresses; version 2 only, and not what is
+ * longer than 255 bytes.
+ */
 struct proxy_extras {
 	const char *authority; /* the SNI; NULL or empty: none */
 	const char *alpn; /* NULL or empty: none */

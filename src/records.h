@@ -22,6 +22,12 @@
 #define TLS_MAJOR_VERSION 3 /* of SSL 3.0 and all that came after it */
 #define RECORDS_MAX 65536 /* raw bytes up to the message's end */
 
+/*
+ * Begins with a cursor over the stream, no record, and in message the size of
+ * the handshake header; whoever has read that puts the message's own size
+ * there.  No reading looks whether it goes beyond the message: what a length
+ * says is compared with it first.
+ */
 struct records {
 	struct cursor raw; /* short: bytes are missing */
 	size_t record; /* bytes left in the record */
@@ -44,7 +50,10 @@ records_require(struct records *records, bool good)
 		records->bad = true;
 }
 
-/* Refuse a message that can only end beyond RECORDS_MAX raw bytes. */
+/*
+ * Refuse a message that can only end beyond RECORDS_MAX raw bytes, even if all
+ * records to come were as long as they may be.
+ */
 void records_require_budget(struct records *records);
 
 /* The next byte of the message. */
@@ -53,7 +62,10 @@ uint8_t records_u8(struct records *records);
 /* Step over bytes that may have any value. */
 void records_skip(struct records *records, size_t count);
 
-/* A number of size bytes, refused at the first byte that makes it > max. */
+/*
+ * A number of size bytes (1 to 3), refused at the first byte that makes it
+ * > max; 0 if they have stopped.
+ */
 size_t records_length(struct records *records, unsigned size, size_t max);
 
 /* A number of two bytes, refused at the first byte that makes it differ. */

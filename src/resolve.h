@@ -9,7 +9,10 @@
 
 #include "rules.h"
 
-/* The resolver for rules_parse(), in the order that getaddrinfo() gives. */
+/*
+ * The resolver for rules_parse(): each address once, in the order that
+ * getaddrinfo(3) gives.  -ENOMEM, or -ENOENT for everything else that is wrong.
+ */
 rules_resolve resolve_name;
 
 /*

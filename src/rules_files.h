@@ -22,9 +22,9 @@ struct rules_files {
 };
 
 /*
- * Reads file alone, or, if file is NULL, the files at path.  Files that
- * cannot be read are mistakes.  Returns 0, -EINVAL with a mistake, or
- * -ENOMEM; ret is to be freed only after 0.
+ * Reads file alone, or, if file is NULL, the files at path, 1024 at most.
+ * Files that cannot be read are mistakes.  Returns 0, -EINVAL with a mistake,
+ * or -ENOMEM; ret is to be freed only after 0.
  */
 int rules_files_read(const char *file, const char *path,
     struct mistakes *mistakes, struct rules_files *ret);

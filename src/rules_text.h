@@ -4,9 +4,9 @@
  * The one idea: value_scan() checks a value's quotes and escapes once, so
  * that whoever takes words from it afterwards cannot fail.
  *
- *	word	any bytes but blanks; parts of it may stand between "..."
- *	in quotes	\" \\ \n \r \t \xHH; blanks and '#' are bytes like
- *others #	at the start of a word begins a comment
+ * A word is any bytes but blanks; parts of it may stand between double quotes.
+ * In them \" \\ \n \r \t and \xHH are escapes, and blanks and '#' bytes like
+ * others.  A '#' at the start of a word begins a comment.
  */
 #ifndef USHER_RULES_TEXT_H
 #define USHER_RULES_TEXT_H
@@ -48,7 +48,8 @@ size_t words_count(struct words words);
 
 /*
  * Copies n bytes as they stand to what they mean, which is never longer, and
- * puts a NUL behind: ret has room for n + 1.  Returns the length.
+ * puts a NUL behind: ret has room for n + 1.  They have been through
+ * value_scan().  Returns the length.
  */
 size_t text_unquote(char *ret, const char *text, size_t n);
 

@@ -18,12 +18,16 @@ struct suggestion {
 /*
  * Offers name for the n bytes of word: it is kept if it is nearer than the
  * best so far.  Letters count as equal whatever their case, and so do '_' and
- * '-'; a swap of two neighbours is one edit.
+ * '-'; a swap of two neighbours is one edit.  Of more than 40 bytes neither is
+ * compared.  name is kept as it is and has to outlive best.
  */
 void suggest_offer(
     struct suggestion *best, const char *word, size_t n, const char *name);
 
-/* Whether the best is so near that it is worth "did you mean". */
+/*
+ * Whether the best is so near to the word of n bytes that it is worth "did you
+ * mean": one edit, and one more for each four bytes.
+ */
 bool suggest_likely(const struct suggestion *best, size_t n);
 
 #endif

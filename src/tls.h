@@ -38,7 +38,8 @@ struct tls_alpn_name {
 struct tls_hello {
 	/*
 	 * The highest offered version that there is: 0x0300 (SSL 3.0) to
-	 * 0x0304 (TLS 1.3), from supported_versions if that is there.
+	 * 0x0304 (TLS 1.3), from supported_versions if that names one, else
+	 * from the old field, which goes no higher than TLS 1.2.
 	 */
 	uint16_t version;
 	/*

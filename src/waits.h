@@ -16,8 +16,8 @@
 /*
  * ppoll() until one of the n descriptors is ready, the deadline passes or
  * *stop (may be NULL) is non-zero.  Returns how many are ready, 0 at the
- * deadline, -EINTR if *stop is set, or -errno.  A signal that sets nothing
- * does not end the wait.
+ * deadline (or after 24 days, see deadline_left()), -EINTR if *stop is set, or
+ * another -errno.  A signal that sets nothing does not end the wait.
  */
 int wait_poll(struct pollfd *fds, nfds_t n, struct deadline until,
     const volatile sig_atomic_t *stop);
