@@ -1,5 +1,6 @@
 #include "signals.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -31,20 +32,22 @@ note(int number)
 }
 
 static void
-set_all(void (*handler)(int), void (*pipe_handler)(int), int how)
+set_all(void (*handler)(int), void (*pipe_handler)(int), bool block)
 {
 	struct sigaction action = { .sa_handler = handler };
-	sigset_t set;
+	sigset_t blocked;
 
-	sigemptyset(&set);
+	sigemptyset(&blocked);
 	sigemptyset(&action.sa_mask);
 	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++) {
-		sigaddset(&set, handled[i]);
+		if (block)
+			sigaddset(&blocked, handled[i]);
 		(void)sigaction(handled[i], &action, NULL);
 	}
 	action.sa_handler = pipe_handler;
 	(void)sigaction(SIGPIPE, &action, NULL);
-	(void)sigprocmask(how, &set, NULL);
+	/* All of it: what was inherited would go on to programs we start. */
+	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
 /*
@@ -65,11 +68,11 @@ void
 signals_take(void)
 {
 	forget_inherited();
-	set_all(note, SIG_IGN, SIG_BLOCK);
+	set_all(note, SIG_IGN, true);
 }
 
 void
 signals_release(void)
 {
-	set_all(SIG_DFL, SIG_DFL, SIG_UNBLOCK);
+	set_all(SIG_DFL, SIG_DFL, false);
 }

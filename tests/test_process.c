@@ -99,6 +99,25 @@ START_TEST(hears_a_signal_even_when_always_busy)
 }
 END_TEST
 
+/* A program that is started later has a right to a clean mask. */
+START_TEST(forgets_the_mask_that_was_inherited)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR1);
+	sigaddset(&mask, SIGTERM);
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, &mask, NULL), 0);
+	signals_take();
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, NULL, &mask), 0);
+	ck_assert_int_eq(sigismember(&mask, SIGTERM), 1);
+	ck_assert_int_eq(sigismember(&mask, SIGUSR1), 0);
+	signals_release();
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, NULL, &mask), 0);
+	ck_assert_int_eq(sigismember(&mask, SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(goes_on_waiting_after_other_signals)
 {
 	struct deadline until;
@@ -129,6 +148,7 @@ process_suite(void)
 	tcase_add_test(tcase, writes_the_pid_before_the_child_runs);
 	tcase_add_loop_test(tcase, gives_up_root_for_good, 0, 2);
 	tcase_add_test(tcase, hears_a_signal_even_when_always_busy);
+	tcase_add_test(tcase, forgets_the_mask_that_was_inherited);
 	tcase_add_test(tcase, goes_on_waiting_after_other_signals);
 	suite_add_tcase(suite, tcase);
 	return suite;
