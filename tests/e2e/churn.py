@@ -164,6 +164,13 @@ backend = %s
 """ % (dead_port, tmp, backend.address)
 
 
+def states(*parents):
+    """What ps says of their children."""
+    return subprocess.run(["ps", "-o", "stat=", "--ppid",
+                           ",".join(str(pid) for pid in parents)],
+                          capture_output=True, text=True).stdout
+
+
 @check("nothing is left of %d connections" % CONNECTIONS)
 def _():
     receive_passed(tmp + "/pass.socket")
@@ -187,10 +194,8 @@ def _():
     same(failures[:3], [], "failures")
     expect(wait_for(lambda: usher.descendants() == {acceptor}, 30),
            "processes: %s" % usher.descendants())
-    zombies = subprocess.run(["ps", "-o", "stat=", "--ppid",
-                              "%d,%d" % (keeper, acceptor)],
-                             capture_output=True, text=True).stdout
-    expect("Z" not in zombies, "zombies: " + zombies)
+    expect(wait_for(lambda: "Z" not in states(keeper, acceptor), 30),
+           "zombies: " + states(keeper, acceptor))
     for pid in (keeper, acceptor):
         same(fds(pid), before[pid][0], "descriptors of %d" % pid)
         grown = memory(pid, "Pss_Anon") - before[pid][1]
