@@ -265,5 +265,10 @@ main(int argc, char **argv)
 	if (fd_sanitise_standard() < 0)
 		return EXIT_FAILURE;
 	signals_take();
-	return args.serve ? serve(&args) : inetd_run(args.inetd);
+	/*
+	 * There is nothing to be flushed, and whoever waits for the port must
+	 * not wait for anything else: LeakSanitizer, which looks at a process
+	 * that exits, can be held up for good by children that end meanwhile.
+	 */
+	_exit(args.serve ? serve(&args) : inetd_run(args.inetd));
 }
