@@ -80,7 +80,8 @@ line_hex(struct line *line, uint8_t byte)
 	line_char(line, hex_digits[byte & 15]);
 }
 
-/* Writes how byte is shown into ret and returns the number of characters. */
+/* Writes how a byte that is not plain is shown into ret and returns the number
+ * of characters. */
 static size_t
 escape(uint8_t byte, char ret[static ESCAPE_MAX])
 {
@@ -93,15 +94,28 @@ escape(uint8_t byte, char ret[static ESCAPE_MAX])
 		ret[1] = named[i + 1];
 		return 2;
 	}
-	if (byte >= ' ' && byte <= '~') {
-		ret[0] = (char)byte;
-		return 1;
-	}
 	ret[0] = '\\';
 	ret[1] = 'x';
 	ret[2] = hex_digits[byte >> 4];
 	ret[3] = hex_digits[byte & 15];
 	return 4;
+}
+
+static bool
+is_plain(uint8_t byte)
+{
+	return byte >= ' ' && byte <= '~' && byte != '\\' && byte != '"';
+}
+
+/* How many bytes from the first on need no escape. */
+static size_t
+count_plain(const uint8_t *bytes, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && is_plain(bytes[i]))
+		i++;
+	return i;
 }
 
 void
@@ -111,7 +125,13 @@ line_escaped(struct line *line, const void *bytes, size_t n)
 	char shown[ESCAPE_MAX];
 	size_t len;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !line->cut; i++) {
+		/* Most are as they are, and go in one piece. */
+		len = count_plain(at + i, n - i);
+		line_bytes(line, (const char *)at + i, len);
+		i += len;
+		if (i == n)
+			return;
 		len = escape(at[i], shown);
 		if (len > room(line)) {
 			line->cut = true;
@@ -124,11 +144,8 @@ line_escaped(struct line *line, const void *bytes, size_t n)
 static bool
 needs_quotes(const uint8_t *bytes, size_t n)
 {
-	char shown[ESCAPE_MAX];
-
 	for (size_t i = 0; i < n; i++)
-		if (bytes[i] == ' ' || bytes[i] == '=' ||
-		    escape(bytes[i], shown) > 1)
+		if (bytes[i] == ' ' || bytes[i] == '=' || !is_plain(bytes[i]))
 			return true;
 	return n == 0;
 }

@@ -34,6 +34,7 @@
 
 static const char *program_name; /* NULL: LOG_IDENTIFIER */
 static enum log_kind target_kind = LOG_TO_STDERR;
+static bool stderr_is_patient; /* a file: writing to it does not wait */
 
 /* What one line is put together from, for one system call. */
 struct parts {
@@ -89,7 +90,8 @@ write_parts(struct parts *parts)
 {
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+	if (!stderr_is_patient &&
+	    (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT)))
 		return;
 	if (writev(STDERR_FILENO, parts->vec, parts->n) < 0)
 		return;
@@ -180,6 +182,19 @@ stderr_is_journal(void)
 	return strcmp(stream, line.text) == 0;
 }
 
+/* Whether it is a file, or /dev/null. */
+static bool
+is_patient(void)
+{
+	struct stat st, null;
+
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	return S_ISREG(st.st_mode) ||
+	    (S_ISCHR(st.st_mode) && stat("/dev/null", &null) == 0 &&
+		st.st_rdev == null.st_rdev);
+}
+
 static enum rules_log_target
 choose(void)
 {
@@ -212,6 +227,7 @@ log_open(const char *program, enum rules_log_target target)
 	int r = 0;
 
 	program_name = program;
+	stderr_is_patient = is_patient();
 	target_kind =
 	    stderr_is_journal() ? LOG_TO_STDERR_MARKED : LOG_TO_STDERR;
 	if (target == TARGET_AUTO)
