@@ -25,7 +25,7 @@ struct options {
 };
 
 /* How long the one client may go on sending. */
-#define LINGER_MS 500
+#define EXPLAIN_LINGER_MS 500
 
 static uint8_t bytes[PEEK_MAX];
 
@@ -231,7 +231,7 @@ collect(struct options *o, const struct rules *rules, struct facts *facts,
 		return -1;
 	*ret_gone = watch(rules, client, facts);
 	/* In order: closed with its bytes unread, it would get a reset. */
-	close_in_order(fd_take(&client), LINGER_MS);
+	close_in_order(fd_take(&client), EXPLAIN_LINGER_MS);
 	return 0;
 }
 

@@ -7,6 +7,13 @@
 #include "log.h"
 #include "sandbox.h"
 
+/*
+ * In one process for many: two sockets and a pipe's ends; and listeners, what
+ * is on its way to the keeper or a relay, the rest.
+ */
+#define FDS_PER_CONNECTION 4
+#define SPARE_FDS 1024
+
 static size_t
 count_backends(const struct rules *rules)
 {
@@ -68,6 +75,11 @@ confine(const struct rules *rules, int relay_exe, _Atomic uint32_t *told)
 		.shared = rules->settings.isolation == ISOLATION_SHARED,
 	};
 	int parts = -ENOMEM;
+
+	if (spec.shared)
+		spec.descriptors = rules->settings.limits.max_connections *
+			FDS_PER_CONNECTION +
+		    SPARE_FDS;
 
 	if (ports != NULL) {
 		for (size_t i = 0; i < rules->n_services; i++)

@@ -64,18 +64,27 @@ enum connection_state {
 
 #define CONN_NO_SERVICE UINT16_MAX
 
+/* A server name as it was sent, hostname bytes only, and NUL. */
+#define CONNECTION_NAME_MAX 256
+
 struct connection {
 	_Atomic uint32_t state; /* enum connection_state */
-	_Atomic int32_t pid; /* of the process that serves it; 0: free */
+	/*
+	 * Of the process that serves it; 0: free.  Negative: that process has
+	 * offered it to another.
+	 */
+	_Atomic int32_t pid;
 	_Atomic uint32_t evict; /* set before SIGTERM: make room, END_LIMIT */
 	_Atomic uint32_t due; /* its log line is still to be written */
 	uint16_t service; /* index in the scoreboard's services */
 	uint8_t end; /* enum end */
 	uint8_t pending; /* it is among head->pending */
+	uint8_t name_len; /* of its scoreboard_name(); 0: none */
 	int64_t start_us; /* CLOCK_MONOTONIC, all of them */
 	int64_t wait_us; /* from start to the decision; -1: none yet */
 	int64_t connect_us; /* time the connect took; -1: none */
 	_Atomic int64_t active_us; /* when a byte last moved */
+	int64_t since_us; /* pid's process was there by then */
 	_Atomic uint64_t bytes_in; /* from the client */
 	_Atomic uint64_t bytes_out; /* to the client */
 	struct endpoint client; /* see scoreboard_source_move() */
@@ -84,11 +93,10 @@ struct connection {
 	int16_t error; /* errno behind END_ERROR, END_REFUSED, or 0 */
 	char protocol[PROTOCOL_NAME_MAX]; /* a name of protocols[]; empty */
 	char backend[ADDR_TEXT_MAX]; /* as text; a program's path; empty */
-	char server_name[256]; /* as it was sent, hostname bytes only */
 	char alpn[32]; /* first offer, escaped when shown */
 };
 
-#define CONNECTION_SIZE 576
+#define CONNECTION_SIZE 304
 _Static_assert(sizeof(struct connection) <= CONNECTION_SIZE, "slot too small");
 
 #endif

@@ -27,14 +27,29 @@ read_clock(struct timespec *now)
 #endif
 }
 
-int64_t
-clock_us(void)
+/* 0: the clock does not tick. */
+static int64_t ticked_us;
+
+static int64_t
+read_us(void)
 {
 	struct timespec now;
 
 	/* Cannot fail: the clock exists and the pointer is good. */
 	read_clock(&now);
 	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / NS_PER_US;
+}
+
+int64_t
+clock_us(void)
+{
+	return ticked_us != 0 ? ticked_us : read_us();
+}
+
+void
+clock_tick(void)
+{
+	ticked_us = read_us();
 }
 
 struct deadline

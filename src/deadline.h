@@ -21,6 +21,14 @@ struct deadline {
 int64_t clock_us(void);
 
 /*
+ * For a process that carries many connections: reads the clock, and until the
+ * next tick clock_us() says what it said.  So the clock is read once for each
+ * time the process wakes up, not for each thing it does then; nothing that
+ * waits may use clock_us() to end the wait.
+ */
+void clock_tick(void);
+
+/*
  * A deadline ms milliseconds after start_us; ms < 0, and what is beyond all
  * time, means never.
  */

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include "fd.h"
-#include "waits.h"
 
 /* After idle, this many probes spread over half of keepalive again. */
 #define KEEPALIVE_PROBES 3
@@ -50,29 +49,29 @@ dial_keepalive(int socket, int64_t keepalive_ms)
 }
 
 static int
-bind_source(int backend, const struct dial *how)
+bind_source(const struct dial *dial)
 {
 	struct addr from;
 	int r = 0;
 
-	if (how->from == NULL)
+	if (dial->from == NULL)
 		return 0;
-	from = *how->from;
-	if (how->transparent)
+	from = *dial->from;
+	if (dial->transparent)
 		r = from.any.sa_family == AF_INET6 ?
-		    set_int(backend, IPPROTO_IPV6, IPV6_TRANSPARENT, 1) :
-		    set_int(backend, IPPROTO_IP, IP_TRANSPARENT, 1);
+		    set_int(dial->backend, IPPROTO_IPV6, IPV6_TRANSPARENT, 1) :
+		    set_int(dial->backend, IPPROTO_IP, IP_TRANSPARENT, 1);
 	if (r < 0)
 		return r;
 	/* The port is chosen at connect, when the whole 4-tuple is known. */
-	r = set_int(backend, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	r = set_int(dial->backend, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 	if (r < 0)
 		return r;
 	if (from.any.sa_family == AF_INET6)
 		from.v6.sin6_port = 0;
 	else
 		from.v4.sin_port = 0;
-	return bind(backend, &from.any, from.len) < 0 ? -errno : 0;
+	return bind(dial->backend, &from.any, from.len) < 0 ? -errno : 0;
 }
 
 /* How the connect ended: 0 or -errno. */
@@ -87,52 +86,78 @@ outcome(int backend)
 	return -error;
 }
 
+/* Waits for the socket, and for a client that goes away. */
 static int
-wait_connected(int backend, const struct dial *how, struct deadline until)
+wait_connected(const struct dial *dial, struct await *await)
 {
-	struct pollfd p[2] = {
-		{ .fd = backend, .events = POLLOUT },
-		{ .fd = how->client, .events = 0 },
-	};
-
-	for (;;) {
-		int r = wait_poll(p, 2, until, how->stop);
-
-		if (r < 0)
-			return r;
-		if (r == 0)
-			return -ETIMEDOUT;
-		if (p[0].revents != 0)
-			return outcome(backend);
-		/* POLLHUP alone: finished both ways, yet it may be owed. */
-		if (p[1].revents & POLLERR)
-			return -ECANCELED;
-		p[1].fd = -1;
-	}
+	await->fds[AWAIT_CLIENT] = (struct pollfd){ .fd = dial->client };
+	await->fds[AWAIT_BACKEND] =
+	    (struct pollfd){ .fd = dial->backend, .events = POLLOUT };
+	await->until = dial->until;
+	return -EINPROGRESS;
 }
 
 static int
-attempt(int backend, const struct addr *to, const struct dial *how,
-    struct deadline until)
+wait_for_room(const struct dial *dial, struct await *await)
 {
-	for (;;) {
-		int r;
+	await->fds[AWAIT_CLIENT].fd = -1;
+	await->fds[AWAIT_BACKEND].fd = -1;
+	await->until = deadline_first(
+	    dial->until, deadline_after(clock_us(), BUSY_RETRY_MS));
+	return -EINPROGRESS;
+}
 
-		if (connect(backend, &to->any, to->len) == 0)
-			return 0;
-		if (errno == EINPROGRESS || errno == EINTR)
-			return wait_connected(backend, how, until);
-		if (errno != EAGAIN || to->any.sa_family != AF_UNIX)
-			return -errno;
-		r = wait_poll(NULL, 0,
-		    deadline_first(
-			until, deadline_after(clock_us(), BUSY_RETRY_MS)),
-		    how->stop);
-		if (r < 0)
-			return r;
-		if (deadline_passed(until, clock_us()))
-			return -ETIMEDOUT;
+static int
+try_connect(struct dial *dial, struct await *await)
+{
+	const struct addr *to = dial->to;
+
+	if (connect(dial->backend, &to->any, to->len) == 0)
+		return 0;
+	if (errno == EINPROGRESS || errno == EINTR) {
+		dial->connecting = true;
+		return wait_connected(dial, await);
 	}
+	if (errno != EAGAIN || to->any.sa_family != AF_UNIX)
+		return -errno;
+	return wait_for_room(dial, await);
+}
+
+static int
+begin(struct dial *dial, struct await *await)
+{
+	int r;
+
+	dial->begun = true;
+	dial->backend = socket(dial->to->any.sa_family,
+	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (dial->backend < 0)
+		return -errno;
+	r = dial->to->any.sa_family == AF_UNIX ? 0 : bind_source(dial);
+	return r < 0 ? r : try_connect(dial, await);
+}
+
+/* What came of the wait. */
+static int
+go_on(struct dial *dial, struct await *await)
+{
+	if (!dial->connecting) {
+		if (deadline_passed(dial->until, clock_us()))
+			return -ETIMEDOUT;
+		return try_connect(dial, await);
+	}
+	if (await->fds[AWAIT_BACKEND].revents & (POLLERR | POLLHUP))
+		return outcome(dial->backend);
+	if (await->fds[AWAIT_BACKEND].revents != 0)
+		return 0;
+	if (await->late)
+		return -ETIMEDOUT;
+	if (await->fds[AWAIT_CLIENT].revents & POLLERR)
+		return -ECANCELED;
+	/* POLLHUP alone: finished both ways, yet it may be owed. */
+	if (await->fds[AWAIT_CLIENT].revents != 0)
+		await->fds[AWAIT_CLIENT].fd = -1;
+	return -EINPROGRESS;
 }
 
 static bool
@@ -149,13 +174,16 @@ name_of(int (*ask)(int, struct sockaddr *, socklen_t *), int socket,
  * own echo, and the backend could not have its port back.
  */
 static bool
-is_connected_to_itself(int backend, const struct addr *to)
+is_connected_to_itself(struct dial *dial)
 {
 	struct addr local, peer;
 
-	return name_of(getsockname, backend, &local) &&
-	    addr_port(&local) == addr_port(to) &&
-	    name_of(getpeername, backend, &peer) && addr_equal(&local, &peer);
+	if (!name_of(getsockname, dial->backend, &local))
+		return false;
+	dial->port = addr_port(&local);
+	return dial->port == addr_port(dial->to) &&
+	    name_of(getpeername, dial->backend, &peer) &&
+	    addr_equal(&local, &peer);
 }
 
 /* With a reset, so that the port is free at once. */
@@ -169,23 +197,29 @@ disconnect(int backend)
 }
 
 int
-dial(const struct addr *to, const struct dial *how, struct deadline until)
+dial_step(struct dial *dial, struct await *await)
 {
-	FD_AUTO int backend = socket(
-	    to->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool tcp = to->any.sa_family != AF_UNIX;
-	int r;
+	int r = dial->begun ? go_on(dial, await) : begin(dial, await);
+	bool tcp = dial->to->any.sa_family != AF_UNIX;
 
-	if (backend < 0)
-		return -errno;
-	r = tcp ? bind_source(backend, how) : 0;
+	if (r == -EINPROGRESS)
+		return r;
+	if (r == 0 && tcp && is_connected_to_itself(dial))
+		r = disconnect(dial->backend);
+	if (r == 0 && tcp)
+		r = set_int(dial->backend, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (r == 0 && tcp)
+		r = fd_set_urgent_inline(dial->backend, 1);
 	if (r == 0)
-		r = attempt(backend, to, how, until);
-	if (r == 0 && tcp && is_connected_to_itself(backend, to))
-		r = disconnect(backend);
-	if (r == 0 && tcp)
-		r = set_int(backend, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (r == 0 && tcp)
-		r = fd_set_urgent_inline(backend, 1);
-	return r < 0 ? r : fd_take(&backend);
+		return fd_take(&dial->backend);
+	dial_abandon(dial);
+	return r;
+}
+
+void
+dial_abandon(struct dial *dial)
+{
+	if (dial->begun)
+		fd_close_auto(&dial->backend);
+	dial->backend = -1;
 }

@@ -4,27 +4,36 @@
 #ifndef USHER_DIAL_H
 #define USHER_DIAL_H
 
-#include <signal.h>
+#include <stdbool.h>
 
 #include "addr.h"
 #include "deadline.h"
 #include "rules.h"
+#include "waits.h"
 
-/* What there is to know besides the address. */
+/* One attempt.  Start with zeros but for the first part. */
 struct dial {
+	const struct addr *to;
+	struct deadline until;
 	int client; /* watched: a client that resets ends the attempt; or -1 */
 	const struct addr *from; /* bind here first; NULL: do not */
 	bool transparent; /* from is the client's address: IP_TRANSPARENT */
-	const volatile sig_atomic_t *stop; /* may be NULL */
+
+	int backend; /* the socket, once begun */
+	uint16_t port; /* ours, once connected by TCP */
+	bool begun, connecting;
 };
 
 /*
  * Connects a non-blocking stream socket, CLOEXEC and TCP_NODELAY, with
- * urgent bytes in line.  Returns
- * the descriptor, which the caller owns, or -errno: -ETIMEDOUT at the
- * deadline, -ECANCELED if the client is gone, -EINTR for *stop.
+ * urgent bytes in line.  Returns the descriptor, which the caller owns;
+ * -EINPROGRESS if it has to wait as await says and to be called again; or
+ * -errno: -ETIMEDOUT at the deadline, -ECANCELED if the client is gone.
  */
-int dial(const struct addr *to, const struct dial *how, struct deadline until);
+int dial_step(struct dial *dial, struct await *await);
+
+/* Gives up between two steps. */
+void dial_abandon(struct dial *dial);
 
 /*
  * Turns keepalive on for a TCP socket, with probes so that a dead peer is

@@ -9,8 +9,6 @@
 #include "deadline.h"
 #include "relay.h"
 
-#define LINGER_MS 1000 /* for a peer to answer our FIN with its own */
-
 void
 close_reset(int socket)
 {
@@ -24,11 +22,11 @@ close_reset(int socket)
 static void
 drop(struct pollfd *poll)
 {
-	if (poll->revents != 0 && pump_drop(poll->fd))
+	if (poll->revents != 0 && pump_drop(poll->fd) < 0)
 		poll->fd = -1;
 }
 
-/* Sends FIN to both and waits for theirs; -1: there is but one. */
+/* FIN has been sent to both: waits for theirs; -1: there is but one. */
 static void
 close_both_in_order(int first, int second, int linger_ms)
 {
@@ -39,9 +37,6 @@ close_both_in_order(int first, int second, int linger_ms)
 	int64_t now = clock_us();
 	struct deadline until = deadline_after(now, linger_ms);
 
-	(void)shutdown(first, SHUT_WR);
-	if (second >= 0)
-		(void)shutdown(second, SHUT_WR);
 	while ((polls[0].fd >= 0 || polls[1].fd >= 0) &&
 	    !deadline_passed(until, now)) {
 		if (poll(polls, 2, deadline_left(until, now)) > 0) {
@@ -58,25 +53,38 @@ close_both_in_order(int first, int second, int linger_ms)
 void
 close_in_order(int socket, int linger_ms)
 {
+	(void)shutdown(socket, SHUT_WR);
 	close_both_in_order(socket, -1, linger_ms);
+}
+
+bool
+relay_part(struct relay *relay, enum end end)
+{
+	int client = relay->up.from, backend = relay->down.from;
+
+	pump_free(&relay->up);
+	pump_free(&relay->down);
+	if (relay->reset || end == END_LIMIT || end == END_ERROR) {
+		/* The side that reset is past hearing of it. */
+		close_reset(client);
+		close_reset(backend);
+		return false;
+	}
+	if (end == END_CLIENT_CLOSED || end == END_BACKEND_CLOSED) {
+		/* All is delivered and said: nothing unread, no RST. */
+		(void)close(client);
+		(void)close(backend);
+		return false;
+	}
+	(void)shutdown(client, SHUT_WR);
+	(void)shutdown(backend, SHUT_WR);
+	return true;
 }
 
 void
 relay_finish(struct relay *relay, enum end end)
 {
-	int client = relay->up.from, backend = relay->down.from;
-
-	pump_close(&relay->up);
-	pump_close(&relay->down);
-	if (relay->reset || end == END_LIMIT || end == END_ERROR) {
-		/* The side that reset is past hearing of it. */
-		close_reset(client);
-		close_reset(backend);
-	} else if (end == END_CLIENT_CLOSED || end == END_BACKEND_CLOSED) {
-		/* All is delivered and said: nothing unread, no RST. */
-		(void)close(client);
-		(void)close(backend);
-	} else {
-		close_both_in_order(client, backend, LINGER_MS);
-	}
+	if (relay_part(relay, end))
+		close_both_in_order(
+		    relay->up.from, relay->down.from, LINGER_MS);
 }

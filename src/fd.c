@@ -100,8 +100,8 @@ fd_set_urgent_inline(int socket, int on)
 	return 0;
 }
 
-ssize_t
-fd_send(int via, const void *bytes, size_t n, int fd)
+static ssize_t
+send_with(int via, const void *bytes, size_t n, int fd, int flags)
 {
 	_Alignas(max_align_t) char control[CMSG_SPACE(sizeof(fd))] = { 0 };
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes,
@@ -120,9 +120,21 @@ fd_send(int via, const void *bytes, size_t n, int fd)
 		memcpy(CMSG_DATA(header), &fd, sizeof(fd));
 	}
 	do
-		r = sendmsg(via, &message, MSG_NOSIGNAL);
+		r = sendmsg(via, &message, MSG_NOSIGNAL | flags);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : r;
+}
+
+ssize_t
+fd_send(int via, const void *bytes, size_t n, int fd)
+{
+	return send_with(via, bytes, n, fd, 0);
+}
+
+ssize_t
+fd_send_now(int via, const void *bytes, size_t n, int fd)
+{
+	return send_with(via, bytes, n, fd, MSG_DONTWAIT);
 }
 
 /* Keeps the first descriptor of a message, closes the others. */

@@ -44,13 +44,15 @@ int fd_set_urgent_inline(int socket, int on);
 
 /*
  * Sends bytes with one descriptor, or receives them, over a unix socket with
- * one message.  fd_send takes fd -1 for none and leaves it open in the
+ * one message; fd_send_now says -EAGAIN rather than wait until there is room.
+ * fd_send takes fd -1 for none and leaves it open in the
  * sender.  fd_receive puts the received descriptor, CLOEXEC and the caller's
  * from then on, or -1 into *ret_fd unless it fails; surplus ones are closed.
  * Both return the number of payload bytes or -errno, never -EINTR; fd_receive
  * returns 0 at the end of the stream.
  */
 ssize_t fd_send(int via, const void *bytes, size_t n, int fd);
+ssize_t fd_send_now(int via, const void *bytes, size_t n, int fd);
 ssize_t fd_receive(int via, void *bytes, size_t n, int *ret_fd);
 
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,15 +19,15 @@
 #endif
 
 #define FORMAT 1 /* of the state's text; the first number in it */
-#define NUMBERS 14
+#define NUMBERS HANDOVER_NUMBERS
 #define DESCRIPTORS_MAX 4096 /* looked at where there is no close_range() */
 
 /*
  * The state as numbers, in the order of its text.  Booleans are 0 and 1, and
  * a time without limit is -1.
  */
-static void
-to_numbers(const struct handover *h, int64_t numbers[NUMBERS])
+void
+handover_pack(const struct handover *h, int64_t numbers[NUMBERS])
 {
 	const struct relay_state *state = &h->state;
 	int64_t all[NUMBERS] = {
@@ -99,7 +100,7 @@ handover_encode(const struct handover *h, struct line *text)
 {
 	int64_t numbers[NUMBERS];
 
-	to_numbers(h, numbers);
+	handover_pack(h, numbers);
 	for (size_t i = 0; i < NUMBERS; i++) {
 		if (i > 0)
 			line_char(text, ' ');
@@ -136,31 +137,39 @@ makes_sense(const struct relay_state *state)
 }
 
 int
+handover_unpack(const int64_t numbers[NUMBERS], struct handover *ret)
+{
+	struct handover h;
+
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (numbers[i] < ranges[i].min || numbers[i] > ranges[i].max)
+			return -EINVAL;
+	from_numbers(numbers, &h);
+	if (!makes_sense(&h.state))
+		return -EINVAL;
+	*ret = h;
+	return 0;
+}
+
+int
 handover_decode(const char *text, struct handover *ret)
 {
 	int64_t numbers[NUMBERS];
-	struct handover h;
 
 	for (size_t i = 0; i < NUMBERS; i++) {
 		if (i > 0 && *text++ != ' ')
 			return -EINVAL;
 		if (take_number(&text, &numbers[i]) < 0)
 			return -EINVAL;
-		if (numbers[i] < ranges[i].min || numbers[i] > ranges[i].max)
-			return -EINVAL;
 	}
-	from_numbers(numbers, &h);
-	if (*text != '\0' || !makes_sense(&h.state))
-		return -EINVAL;
-	*ret = h;
-	return 0;
+	return *text == '\0' ? handover_unpack(numbers, ret) : -EINVAL;
 }
 
 void
 handover_adopt(struct relay *relay, const struct handover *h,
     struct connection *connection)
 {
-	relay_init(relay, RELAY_CLIENT_FD, RELAY_BACKEND_FD, connection,
+	relay_init_alone(relay, RELAY_CLIENT_FD, RELAY_BACKEND_FD, connection,
 	    &h->options, &h->state);
 	if (h->state.up_held > 0) {
 		relay->up.pipe[0] = RELAY_UP_PIPE_FD;
@@ -335,4 +344,38 @@ handover_exec(int exe, const struct handover *h, struct relay *relay,
 	if (copy < 0)
 		return -errno;
 	return exec_relay(copy, h, relay, names);
+}
+
+int
+handover_exec_many(int exe, int control)
+{
+	static const char *const argv[] = { "usher-relay", "shared", NULL };
+	char kind[sizeof(RELAY_MANY_ENV) + 4];
+	struct line text = LINE(kind);
+	const char *const envp[] = { kind, NULL };
+	int copy = fcntl(exe, F_DUPFD_CLOEXEC, RELAY_FIRST_FREE_FD);
+
+	line_text(&text, RELAY_MANY_ENV "=");
+	line_uint(&text, (uint64_t)log_kind());
+	if (copy < 0 ||
+	    (control == RELAY_CONTROL_FD ? fd_set_cloexec(control, 0) :
+					   dup2(control, RELAY_CONTROL_FD)) < 0)
+		return -errno;
+	leave_behind(RELAY_CONTROL_FD + 1, ~0u);
+	(void)fcntl(LOG_FD, F_SETFD, 0);
+	(void)fcntl(BOARD_FD, F_SETFD, 0);
+	return exec_file(copy, argv, envp);
+}
+
+int
+handover_is_many(enum log_kind *ret)
+{
+	const char *kind = getenv(RELAY_MANY_ENV);
+
+	if (kind == NULL)
+		return 0;
+	if (kind[0] < '0' || kind[0] > '0' + LOG_TO_SYSLOG || kind[1] != '\0')
+		return -EINVAL;
+	*ret = (enum log_kind)(kind[0] - '0');
+	return 1;
 }

@@ -6,6 +6,10 @@
  *
  *	usher serve --exec--> usherd (keeper) --fork--> acceptor --fork-->
  *	child --exec--> usher-relay
+ *
+ * or, with isolation = shared (see worker.h),
+ *
+ *	acceptor --fork--> worker --fork, exec--> usher-relay for many
  */
 #ifndef USHER_HANDOVER_H
 #define USHER_HANDOVER_H
@@ -32,11 +36,19 @@ enum {
 	RELAY_UP_PIPE_FD = 7, /* client to backend: read end, then write end */
 	RELAY_DOWN_PIPE_FD = 9, /* backend to client: the same */
 	RELAY_FIRST_FREE_FD = 11,
+
+	/* in a usher-relay that carries many */
+	RELAY_CONTROL_FD = 5, /* where it gets them, see batch.h */
 };
 
 /* The one variable in usher-relay's environment; see handover_encode(). */
 #define RELAY_STATE_ENV "USHER_RELAY"
 #define RELAY_STATE_MAX 160 /* bytes of its value, with the NUL */
+
+/*
+ * In its place for one that carries many: the kind of log, a digit.
+ */
+#define RELAY_MANY_ENV "USHER_RELAY_MANY"
 
 /* What usher-relay must know besides its descriptors. */
 struct handover {
@@ -57,6 +69,15 @@ void handover_encode(const struct handover *h, struct line *text);
 int handover_decode(const char *text, struct handover *ret);
 
 /*
+ * The same as numbers, for those who have another way to send them.
+ * handover_unpack returns as handover_decode does.
+ */
+#define HANDOVER_NUMBERS 14
+void handover_pack(const struct handover *h, int64_t ret[HANDOVER_NUMBERS]);
+int handover_unpack(
+    const int64_t numbers[HANDOVER_NUMBERS], struct handover *ret);
+
+/*
  * Execs usher-relay (exe, an open descriptor of its file) with the relay's
  * two sockets and what is in flight.  h->options and h->state are taken from
  * relay.  argv becomes "usher-relay SERVICE CLIENT BACKEND" for ps; the
@@ -70,6 +91,19 @@ int handover_decode(const char *text, struct handover *ret);
  */
 int handover_exec(int exe, const struct handover *h, struct relay *relay,
     const char *const names[3]);
+
+/*
+ * Execs a usher-relay that carries many and gets them by way of control.  To
+ * be called in a process that was forked for that: returns, -errno, only on
+ * failure, and with descriptors that are good for nothing.
+ */
+int handover_exec_many(int exe, int control);
+
+/*
+ * Whether this program was started so.  Returns 1 with the kind of log, 0 if
+ * not, or -EINVAL for what handover_exec_many() cannot have left.
+ */
+int handover_is_many(enum log_kind *ret);
 
 /*
  * The other side of it, in usher-relay: relay_init() from what was handed

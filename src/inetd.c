@@ -10,6 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "confine.h"
 #include "deadline.h"
 #include "fd.h"
@@ -23,7 +24,6 @@
 #include "programs.h"
 #include "reach.h"
 #include "reload.h"
-#include "session.h"
 #include "signals.h"
 
 /* inetd "wait": how long to stay for the next connection, if not set. */
@@ -148,7 +148,7 @@ keep_program(const struct session *session, uint16_t row, int client)
 	if (service == NULL)
 		return;
 	slot->end = END_BACKEND_CLOSED;
-	r = launch_program(service, client, slot);
+	r = launch_program(session->generation->board, service, client, slot);
 	(void)close(client);
 	if (r < 0) {
 		slot->end = END_ERROR;
@@ -207,7 +207,7 @@ prepare_session(struct session *session, struct generation *generation)
 	atomic_store(&session->slot->pid, getpid());
 	session->slot->start_us = clock_us();
 	(void)fd_set_nonblock(session->client, 1);
-	listener_prepare(session->client, &rules->settings);
+	door_prepare(session->client, &rules->settings);
 	if (!launch_is_wanted(rules))
 		return 0;
 	generation->keeper = KEEPER_FD;
@@ -245,7 +245,7 @@ serve_connection(struct rules *rules, struct scoreboard *board, int relay_exe)
 		return FAILED;
 	if (confine(rules, relay_exe, &board->head->told) < 0)
 		return FAILED;
-	session_run(&session);
+	alone_run(&session);
 }
 
 /* Finds out whether standard input is a socket of ours, and of which kind. */

@@ -12,6 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "bury.h"
 #include "deadline.h"
 #include "fd.h"
 #include "handover.h"
@@ -124,7 +125,7 @@ start_acceptor(struct keeper *k)
 	pid_t pid;
 
 	for (size_t i = 0; i < k->options->n; i++)
-		listener_prepare(k->options->listeners[i].fd, settings);
+		door_prepare(k->options->listeners[i].fd, settings);
 	k->acceptor_since_us = clock_us();
 	k->acceptor_due_us = 0;
 	pid = process_fork(&k->acceptor);
@@ -232,42 +233,23 @@ report_ready(struct keeper *k)
  * What children ask for.
  */
 
-static const struct service *
-service_of_row(const struct keeper *k, uint16_t row)
-{
-	const struct generation *g = k->current;
-
-	for (size_t i = 0; i < g->rules->n_services; i++)
-		if (g->rows[i] == row)
-			return &g->rules->services[i];
-	return NULL;
-}
-
-static void
-end_slot(struct keeper *k, struct connection *slot, enum end end, int error)
-{
-	const struct settings *settings = &k->current->rules->settings;
-	const struct service *service = service_of_row(k, slot->service);
-
-	log_lost(k->options->board, slot, end, error,
-	    service == NULL ? settings->limits.log : service->limits.log,
-	    settings->hide_clients);
-}
-
 /* Its process is gone, and nobody knows how: it was not our child. */
 static void
 end_stray(struct connection *slot, void *arg)
 {
 	enum end end = slot->end;
 
-	end_slot(arg, slot, end == END_NONE ? END_KILLED : end, slot->error);
+	const struct keeper *k = arg;
+
+	bury_slot(
+	    k->current, slot, end == END_NONE ? END_KILLED : end, slot->error);
 }
 
 /* Everything in the request may be a lie: the child may have been broken. */
 static void
 run_program(struct keeper *k, const struct launch_request *request, int client)
 {
-	const struct service *service = service_of_row(k, request->row);
+	const struct service *service = bury_service(k->current, request->row);
 	struct connection *slot;
 	int r;
 
@@ -281,13 +263,13 @@ run_program(struct keeper *k, const struct launch_request *request, int client)
 	if (service == NULL || service->target != GO_EXEC) {
 		log_event(LOG_WARNING,
 		    "a connection asked for a program that is in no rule");
-		end_slot(k, slot, END_ERROR, 0);
+		bury_slot(k->current, slot, END_ERROR, 0);
 		return;
 	}
 	slot->end = END_BACKEND_CLOSED;
-	r = launch_program(service, client, slot);
+	r = launch_program(k->options->board, service, client, slot);
 	if (r < 0)
-		end_slot(k, slot, END_ERROR, -r);
+		bury_slot(k->current, slot, END_ERROR, -r);
 }
 
 /* Returns whether there may be more to hear. */
@@ -329,28 +311,6 @@ bury_acceptor(struct keeper *k)
 }
 
 static void
-bury_stranger(struct keeper *k, pid_t pid, int status)
-{
-	struct scoreboard *board = k->options->board;
-	uint32_t high = atomic_load(&board->head->high);
-
-	for (uint32_t i = 0; i < high && i < SCOREBOARD_SLOTS; i++) {
-		struct connection *slot = scoreboard_slot(board, i);
-		enum end end = slot->end;
-
-		if (!scoreboard_claim(slot, pid))
-			continue;
-		log_violation(status);
-		if (WIFSIGNALED(status))
-			end = END_KILLED;
-		else if (end == END_NONE)
-			end = END_ERROR;
-		end_slot(k, slot, end, slot->error);
-		return;
-	}
-}
-
-static void
 finish_reload(struct keeper *k, int status)
 {
 	struct rules *rules;
@@ -379,7 +339,7 @@ reap(struct keeper *k)
 		else if (pid == atomic_load(&k->reload.pid))
 			finish_reload(k, status);
 		else
-			bury_stranger(k, pid, status);
+			(void)bury_process(k->current, pid, status);
 	}
 	if (pid < 0 && errno != ECHILD)
 		signals.child = 1; /* somebody may still be there */

@@ -8,6 +8,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "fd.h"
 #include "handover.h"
 #include "line.h"
@@ -60,14 +61,14 @@ set_address(struct environment *env, const struct addr *addr,
 
 static void
 fill(struct environment *env, const struct service *service, int client,
-    const struct connection *slot)
+    const struct connection *slot, const char *asked_for)
 {
 	static const char *const remote[] = { "REMOTE_ADDR", "REMOTE_PORT",
 		"TCPREMOTEIP", "TCPREMOTEPORT" };
 	static const char *const here[] = { "LOCAL_ADDR", "LOCAL_PORT",
 		"TCPLOCALIP", "TCPLOCALPORT" };
 	struct addr addr = { .len = sizeof(struct sockaddr_un) };
-	char name[sizeof(slot->server_name)];
+	char name[CONNECTION_NAME_MAX];
 
 	env->used = env->n = 0;
 	env->list[0] = NULL;
@@ -86,8 +87,8 @@ fill(struct environment *env, const struct service *service, int client,
 		if (addr.any.sa_family != AF_UNIX)
 			set_address(env, &addr, here);
 	}
-	memcpy(name, slot->server_name, sizeof(name));
-	name[sizeof(name) - 1] = '\0';
+	memcpy(name, asked_for, strnlen(asked_for, sizeof(name) - 1) + 1);
+	name[sizeof(name) - 1] = '\0'; /* it is in shared memory */
 	if (name[0] != '\0')
 		set(env, "SERVER_NAME", name);
 }
@@ -125,12 +126,13 @@ become_user(const struct service *service)
 }
 
 _Noreturn static void
-be_program(const struct service *service, int client, struct connection *slot)
+be_program(const struct service *service, int client, struct connection *slot,
+    const char *asked_for)
 {
 	struct environment env;
 	int r;
 
-	fill(&env, service, client, slot);
+	fill(&env, service, client, slot, asked_for);
 	/* Out of the way first: 0 and 1 are where it has to go. */
 	client = fcntl(client, F_DUPFD, 3);
 	if (client < 0)
@@ -185,18 +187,20 @@ launch_listen(void)
 int
 launch_ask(int keeper, const struct launch_request *request, int client)
 {
-	ssize_t r = fd_send(keeper, request, sizeof(*request), client);
+	ssize_t r = fd_send_now(keeper, request, sizeof(*request), client);
 
 	return r < 0 ? (int)r : 0;
 }
 
 int
-launch_program(
-    const struct service *service, int client, struct connection *slot)
+launch_program(const struct scoreboard *board, const struct service *service,
+    int client, struct connection *slot)
 {
-	pid_t pid = process_fork(&slot->pid);
+	pid_t pid;
 
+	slot->since_us = clock_us();
+	pid = process_fork(&slot->pid);
 	if (pid == 0)
-		be_program(service, client, slot);
+		be_program(service, client, slot, scoreboard_name(board, slot));
 	return pid < 0 ? (int)pid : 0;
 }

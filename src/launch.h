@@ -32,7 +32,8 @@ int launch_listen(void);
 
 /*
  * In the child: asks the keeper to run the service's program on client.
- * The slot is the keeper's once it hears of that.  0 or -errno.
+ * The slot is the keeper's once it hears of that.  0 or -errno; -EAGAIN: the
+ * keeper has much to do, and can be asked again in a moment.
  */
 int launch_ask(int keeper, const struct launch_request *request, int client);
 
@@ -42,7 +43,7 @@ int launch_ask(int keeper, const struct launch_request *request, int client);
  * The slot's pid is the program's from then on.  client stays the caller's.
  * Returns 0 or -errno.
  */
-int launch_program(
+int launch_program(const struct scoreboard *board,
     const struct service *service, int client, struct connection *slot);
 
 #endif

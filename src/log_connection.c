@@ -17,6 +17,7 @@
 struct subject {
 	const struct tally *tally;
 	const struct connection *slot;
+	const char *name; /* what the client asked for */
 	struct addr client;
 	bool hide_client;
 	int64_t now_us;
@@ -56,7 +57,7 @@ put_protocol(struct line *value, const struct subject *of)
 static void
 put_server_name(struct line *value, const struct subject *of)
 {
-	PUT_BOUNDED(value, of->slot->server_name);
+	line_bytes(value, of->name, strnlen(of->name, CONNECTION_NAME_MAX));
 }
 
 static void
@@ -195,7 +196,8 @@ log_is_quiet(const struct scoreboard *board, const struct connection *slot)
 static void
 write_fields(const struct subject *of, struct line *text, struct line *journal)
 {
-	line_text(journal, "MESSAGE_ID=" LOG_CONNECTION_ID "\n");
+	if (journal != NULL)
+		line_text(journal, "MESSAGE_ID=" LOG_CONNECTION_ID "\n");
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		char buffer[VALUE_MAX];
 		struct line value = LINE(buffer);
@@ -208,6 +210,8 @@ write_fields(const struct subject *of, struct line *text, struct line *journal)
 		line_text(text, fields[i].key);
 		line_char(text, '=');
 		line_value(text, value.text, value.len);
+		if (journal == NULL)
+			continue;
 		line_text(journal, fields[i].name);
 		line_char(journal, '=');
 		line_escaped(journal, value.text, value.len);
@@ -224,6 +228,7 @@ log_connection(struct scoreboard *board, const struct connection *slot,
 	struct subject subject = {
 		.tally = tally,
 		.slot = slot,
+		.name = scoreboard_name(board, slot),
 		.hide_client = hide_client,
 		.now_us = clock_us(),
 	};
@@ -235,7 +240,8 @@ log_connection(struct scoreboard *board, const struct connection *slot,
 	if (error && !may_speak(tally, subject.now_us, &subject.suppressed))
 		return;
 	endpoint_to(&subject.client, &slot->client);
-	write_fields(&subject, &text, &journal);
+	write_fields(
+	    &subject, &text, log_kind() == LOG_TO_JOURNAL ? &journal : NULL);
 	log_send(error ? LOG_WARNING : LOG_INFO, "", text.text, &journal);
 }
 

@@ -8,16 +8,33 @@
 #ifndef USHER_PASS_H
 #define USHER_PASS_H
 
+#include <stdbool.h>
+
 #include "addr.h"
 #include "deadline.h"
 #include "proxy.h"
+#include "waits.h"
+
+/* Start with zeros but for the first part. */
+struct pass {
+	const struct addr *to; /* who listens there gets it */
+	struct deadline until;
+	int client; /* stays the caller's */
+	const struct addr *from, *local;
+	const struct proxy_extras *extras;
+
+	int receiver; /* the socket to them, once begun */
+	bool begun;
+};
 
 /*
- * Passes client, which stays the caller's, to whoever listens at to, before
- * the deadline.  Returns 0 or -errno: nobody is there, or does not take it.
+ * Passes the client on.  Returns 0; -EINPROGRESS if it has to wait as await
+ * says and to be called again; or -errno: nobody is there, or does not take
+ * it before the deadline.
  */
-int pass_socket(const struct addr *to, int client, const struct addr *from,
-    const struct addr *local, const struct proxy_extras *extras,
-    struct deadline until);
+int pass_step(struct pass *pass, struct await *await);
+
+/* Gives up between two steps. */
+void pass_abandon(struct pass *pass);
 
 #endif

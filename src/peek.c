@@ -1,10 +1,7 @@
 #include "peek.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
-
-#include "waits.h"
 
 /* How long to wait where a socket cannot be told to wait for more bytes. */
 #define BLIND_WAIT_MS 10
@@ -33,6 +30,7 @@ look(struct peek *peek)
 	ssize_t n = recv(
 	    peek->client, peek->bytes, peek->size, MSG_PEEK | MSG_DONTWAIT);
 
+	peek->looked = true;
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	if (n == 0)
@@ -56,66 +54,114 @@ failure(const struct peek *peek)
 	return error == 0 ? -ECONNRESET : -error;
 }
 
+/* Nothing new: says what to wait for. */
 static int
-wait_for_more(struct peek *peek, size_t need, struct deadline until,
-    const volatile sig_atomic_t *stop)
+want(struct peek *peek, size_t need, struct deadline until, struct await *await)
 {
-	struct pollfd p = { .fd = peek->client, .events = POLLIN | POLLRDHUP };
+	if (!peek->edge)
+		set_lowat(peek, need);
+	peek->waiting = true;
+	await->fds[AWAIT_CLIENT] = (struct pollfd){
+		.fd = peek->client,
+		.events = POLLIN | POLLRDHUP,
+	};
+	await->until = until;
+	return -EINPROGRESS;
+}
+
+/*
+ * Woken for nothing: a unix socket, or memory is short.  Whoever would be
+ * woken at once again looks the other way for a moment.
+ */
+static int
+pause_looking(
+    struct peek *peek, size_t need, struct deadline until, struct await *await)
+{
+	(void)want(peek, need, until, await);
+	if (peek->edge)
+		return -EINPROGRESS;
+	peek->pausing = true;
+	await->fds[AWAIT_CLIENT].fd = -1;
+	await->until =
+	    deadline_first(until, deadline_after(clock_us(), BLIND_WAIT_MS));
+	return -EINPROGRESS;
+}
+
+/* What came of the wait; 0: the deadline, -EAGAIN: nothing. */
+static int
+outcome(struct peek *peek, const struct await *await)
+{
+	short revents = await->fds[AWAIT_CLIENT].revents;
 	int r;
 
-	set_lowat(peek, need);
-	r = wait_poll(&p, 1, until, stop);
-	if (r <= 0)
-		return r;
-	if (p.revents & POLLERR)
+	if (revents & POLLERR)
 		return failure(peek);
+	/* At the deadline too: fewer than were waited for woke nobody. */
 	r = look(peek);
 	if (r < 0)
 		return r;
+	if (await->late)
+		return 0;
 	/* All that was sent before the FIN has been seen by now. */
-	if (p.revents & (POLLRDHUP | POLLHUP))
+	if (revents & (POLLRDHUP | POLLHUP))
 		peek->eof = true;
 	return r > 0 || peek->eof ? 1 : -EAGAIN;
 }
 
-static int
-await(struct peek *peek, size_t need, struct deadline until,
-    const volatile sig_atomic_t *stop)
+int
+peek_step(
+    struct peek *peek, size_t need, struct deadline until, struct await *await)
 {
 	int r;
 
-	if (peek->n == 0) {
-		r = look(peek);
-		if (r != 0)
-			return r;
+	if (!peek->waiting) {
+		/*
+		 * Whoever is told of arrivals is told of what was there when
+		 * it began, too, but not again of what came with that.
+		 */
+		r = peek->n == 0 && (!peek->edge || peek->looked) ? look(peek) :
+								    0;
+		return r != 0 ? r : want(peek, need, until, await);
 	}
-	for (;;) {
-		r = wait_for_more(peek, need, until, stop);
-		if (r != -EAGAIN)
-			return r;
-		/* Woken for nothing: a unix socket, or memory is short. */
-		r = wait_poll(NULL, 0,
-		    deadline_first(
-			until, deadline_after(clock_us(), BLIND_WAIT_MS)),
-		    stop);
-		if (r < 0)
-			return r;
-		if (deadline_passed(until, clock_us()))
-			return 0;
+	peek->waiting = false;
+	if (peek->pausing) {
+		peek->pausing = false;
+		if (deadline_passed(until, clock_us())) {
+			r = look(peek);
+			return r < 0 ? r : 0;
+		}
+		return want(peek, need, until, await);
 	}
+	r = outcome(peek, await);
+	if (r == -EAGAIN)
+		return pause_looking(peek, need, until, await);
+	return r;
 }
 
 int
 peek_more(struct peek *peek, size_t need, struct deadline until,
     const volatile sig_atomic_t *stop)
 {
-	int r = await(peek, need, until, stop);
+	struct await await;
+	int r;
 
-	if (r != 0)
-		return r;
-	/* Fewer than were waited for woke nobody, but have come. */
-	r = look(peek);
-	return r < 0 ? r : 0;
+	await_init(&await);
+	while ((r = peek_step(peek, need, until, &await)) == -EINPROGRESS) {
+		r = await_poll(&await, stop);
+		if (r < 0)
+			break;
+	}
+	peek->waiting = peek->pausing = false;
+	return r;
+}
+
+bool
+peek_again(struct peek *peek)
+{
+	if (!peek->edge)
+		return true;
+	return recv(peek->client, peek->bytes, peek->n,
+		   MSG_PEEK | MSG_DONTWAIT) == (ssize_t)peek->n;
 }
 
 void

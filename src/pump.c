@@ -26,6 +26,7 @@ pump_init(
 		.to = to,
 		.pipe = { -1, -1 },
 		.held = held,
+		.held_own = held == NULL,
 		.count = count,
 	};
 }
@@ -53,14 +54,54 @@ fail(struct pump *pump, enum pump_result side, int error)
 	return side;
 }
 
-/* Keeps n bytes that "to" did not take. */
+/* Memory of its own for the bytes held. */
+static int
+make_held(struct pump *pump)
+{
+	void *at = mmap(NULL, PUMP_BUFFER, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	pump->held = at;
+	return 0;
+}
+
+/* A pump with memory of its own gives it back as soon as it is empty. */
 static void
+drop_held(struct pump *pump)
+{
+	if (!pump->held_own || pump->held == NULL)
+		return;
+	(void)munmap(pump->held, PUMP_BUFFER);
+	pump->held = NULL;
+	pump->held_dirty = false;
+}
+
+/* Keeps n bytes that "to" did not take. */
+static enum pump_result
 hold(struct pump *pump, const uint8_t *bytes, size_t n)
 {
+	int r = pump->held == NULL ? make_held(pump) : 0;
+
+	if (r < 0)
+		return fail(pump, PUMP_TO_FAILED, -r);
 	memcpy(pump->held, bytes, n);
 	pump->held_at = 0;
-	pump->held_len = (uint32_t)n;
+	pump->held_len = (uint16_t)n;
 	pump->held_dirty = true;
+	return PUMP_MOVED;
+}
+
+static void
+close_pipe(struct pump *pump)
+{
+	if (pump->pipe[0] < 0)
+		return;
+	(void)close(pump->pipe[0]);
+	(void)close(pump->pipe[1]);
+	pump->pipe[0] = pump->pipe[1] = -1;
+	pump->piped = 0;
 }
 
 /*
@@ -79,18 +120,14 @@ open_pipe(struct pump *pump)
 		size = fcntl(ends[1], F_GETPIPE_SZ);
 	memcpy(pump->pipe, ends, sizeof(ends));
 	if (size < PUMP_PIPE_MIN)
-		pump_close(pump);
+		close_pipe(pump);
 }
 
 void
-pump_close(struct pump *pump)
+pump_free(struct pump *pump)
 {
-	if (pump->pipe[0] < 0)
-		return;
-	(void)close(pump->pipe[0]);
-	(void)close(pump->pipe[1]);
-	pump->pipe[0] = pump->pipe[1] = -1;
-	pump->piped = 0;
+	close_pipe(pump);
+	drop_held(pump);
 }
 
 static enum pump_result
@@ -120,9 +157,11 @@ write_held(struct pump *pump)
 		return fail(pump, PUMP_TO_FAILED, errno);
 	if (n <= 0)
 		return PUMP_WAITS;
-	pump->held_at += (uint32_t)n;
-	pump->held_len -= (uint32_t)n;
+	pump->held_at = (uint16_t)(pump->held_at + n);
+	pump->held_len = (uint16_t)(pump->held_len - n);
 	delivered(pump, (size_t)n);
+	if (pump->held_len == 0)
+		drop_held(pump);
 	return PUMP_MOVED;
 }
 
@@ -159,6 +198,8 @@ copy(struct pump *pump)
 	ssize_t n, sent;
 
 	n = recv(pump->from, SCRATCH, PUMP_BUFFER, 0);
+	pump->promised = false;
+	pump->dry = n < PUMP_BUFFER;
 	if (n <= 0)
 		return read_none(pump, n);
 	scratch_dirty = true;
@@ -167,14 +208,17 @@ copy(struct pump *pump)
 	else if (!pump_in_bulk(pump))
 		pump->full_reads++;
 
-	sent = send(pump->to, SCRATCH, (size_t)n, MSG_NOSIGNAL);
+	/* Known now: so the end can go along with the bytes. */
+	pump->eof = pump->ending && n < PUMP_BUFFER;
+	sent = send(pump->to, SCRATCH, (size_t)n,
+	    MSG_NOSIGNAL | (pump->eof ? MSG_MORE : 0));
 	if (sent < 0 && !would_block(errno))
 		return fail(pump, PUMP_TO_FAILED, errno);
 	if (sent < 0)
 		sent = 0;
 	delivered(pump, (size_t)sent);
 	if (sent < n)
-		hold(pump, SCRATCH + sent, (size_t)(n - sent));
+		return hold(pump, SCRATCH + sent, (size_t)(n - sent));
 	return PUMP_MOVED;
 }
 
@@ -193,13 +237,15 @@ splice_through(struct pump *pump, bool *copying)
 		return PUMP_WAITS;
 	}
 	/*
-	 * Poll promised bytes and the pipe has room: urgent data is in the
-	 * way, which splice never passes but recv() does.
+	 * Bytes have come and the pipe has room: urgent data is in the way,
+	 * which splice never passes but recv() does.
 	 */
-	if (n < 0 && would_block(errno)) {
+	if (n < 0 && would_block(errno) && pump->promised) {
 		*copying = true;
 		return PUMP_WAITS;
 	}
+	pump->promised = false;
+	pump->dry = n <= 0; /* a pipe may be full of less than it can hold */
 	if (n <= 0)
 		return read_none(pump, n);
 	pump->piped = (uint32_t)n;
@@ -220,7 +266,7 @@ read_and_write(struct pump *pump)
 	result = splice_through(pump, &copying);
 	if (!copying)
 		return result;
-	pump_close(pump);
+	close_pipe(pump);
 	pump->full_reads = 0;
 	return copy(pump);
 }
@@ -229,8 +275,8 @@ read_and_write(struct pump *pump)
 static enum pump_result
 finish(struct pump *pump)
 {
-	pump_close(pump);
-	if (shutdown(pump->to, SHUT_WR) < 0)
+	close_pipe(pump);
+	if (!pump->last && shutdown(pump->to, SHUT_WR) < 0)
 		return fail(pump, PUMP_TO_FAILED, errno);
 	pump->done = true;
 	return PUMP_MOVED;
@@ -271,9 +317,12 @@ pump_settle(struct pump *pump)
 	if (n < 0)
 		return -EAGAIN;
 	pump->piped += (uint32_t)n;
-	pump->held_at += (uint32_t)n;
-	pump->held_len -= (uint32_t)n;
-	return pump->held_len == 0 ? 0 : -EAGAIN;
+	pump->held_at = (uint16_t)(pump->held_at + n);
+	pump->held_len = (uint16_t)(pump->held_len - n);
+	if (pump->held_len > 0)
+		return -EAGAIN;
+	drop_held(pump);
+	return 0;
 }
 
 /* With other pages than these, parts of a buffer's neighbours would go too. */
@@ -288,7 +337,7 @@ void
 pump_rest(struct pump *pump)
 {
 	if (pump->piped == 0)
-		pump_close(pump);
+		close_pipe(pump);
 	pump->full_reads = 0;
 	if (!pump->held_dirty || pump->held_len > 0)
 		return;
@@ -309,12 +358,14 @@ pump_scratch_rest(void)
 	scratch_dirty = false;
 }
 
-bool
+int
 pump_drop(int socket)
 {
 	/* MSG_TRUNC: TCP need not even copy them. */
 	ssize_t n =
 	    recv(socket, SCRATCH, PUMP_BUFFER, MSG_DONTWAIT | MSG_TRUNC);
 
-	return n == 0 || (n < 0 && !would_block(errno));
+	if (n > 0)
+		return 1;
+	return n < 0 && would_block(errno) ? 0 : -1;
 }

@@ -41,17 +41,28 @@ struct pump {
 	int from, to; /* non-blocking stream sockets, the caller's */
 	int pipe[2]; /* read end, write end; -1: none */
 	uint32_t piped; /* bytes in the pipe; they come before the held ones */
-	uint32_t held_at, held_len; /* bytes in held that are not written yet */
-	uint8_t *held; /* PUMP_BUFFER bytes for a slow reader */
-	bool held_dirty; /* held has been written to */
-	bool eof; /* from has finished */
-	bool done; /* and all is written, and to has been told */
-	bool no_splice; /* these sockets cannot */
+	uint16_t held_at, held_len; /* bytes in held that are not written yet */
+	uint8_t *held; /* PUMP_BUFFER bytes for a slow reader, or NULL */
+	bool held_own : 1; /* held is there only while there are bytes in it */
+	bool held_dirty : 1; /* held has been written to */
+	bool eof : 1; /* from has finished */
+	bool done : 1; /* and all is written, and to has been told */
+	bool no_splice : 1; /* these sockets cannot */
+	bool promised : 1; /* the caller's: bytes came since the last read */
+	bool dry : 1; /* the last read took all there was */
+	/*
+	 * The caller's: from has finished already, and gives all that is left
+	 * in reads that are full but for the last.
+	 */
+	bool ending : 1;
+	bool last : 1; /* the caller's: "to" is closed when this is done */
 	uint8_t full_reads; /* in a row, up to PUMP_BULK */
 	int error; /* errno (positive) after PUMP_FROM_FAILED, PUMP_TO_FAILED */
 	int64_t active_us; /* for the caller: when it last moved something */
 	_Atomic uint64_t *count; /* of bytes written to "to" */
 };
+
+_Static_assert(PUMP_BUFFER <= UINT16_MAX, "more than held_len can say");
 
 enum pump_result {
 	PUMP_WAITS, /* nothing moved */
@@ -63,7 +74,8 @@ enum pump_result {
 /*
  * A pump at rest.  held is the PUMP_PLACE() of memory for this pump alone; it
  * is not touched unless "to" is slow, and given back to the kernel by
- * pump_rest().
+ * pump_rest().  With held NULL there is memory of the pump's own while it is
+ * needed; when none can be had, that is a failure (ENOMEM) of "to".
  */
 void pump_init(struct pump *pump, int from, int to, _Atomic uint64_t *count,
     uint8_t *held);
@@ -92,7 +104,8 @@ pump_in_bulk(const struct pump *pump)
 /*
  * Does one round: writes what it holds, else reads once and writes that.
  * Never blocks.  SIGPIPE must be ignored.  At the end of from, once all is
- * written, to gets shutdown(SHUT_WR) and the pump is done.
+ * written, to gets shutdown(SHUT_WR), unless it is to be closed anyway, and
+ * the pump is done.
  */
 enum pump_result pump_run(struct pump *pump);
 
@@ -118,11 +131,12 @@ void pump_scratch_rest(void);
 
 /*
  * Reads what a socket has, at most one buffer of it, and throws it away.
- * Returns whether nothing more can come: it has finished, or failed.
+ * Returns 1, 0 if there is nothing now, or -1 if nothing more can come: it
+ * has finished, or failed.
  */
-bool pump_drop(int socket);
+int pump_drop(int socket);
 
-/* Closes the pipe, with what is in it.  The sockets stay open. */
-void pump_close(struct pump *pump);
+/* Gives pipe and buffer up, with what is in them.  The sockets stay open. */
+void pump_free(struct pump *pump);
 
 #endif

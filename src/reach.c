@@ -7,7 +7,6 @@
 #include <syslog.h>
 
 #include "deadline.h"
-#include "dial.h"
 #include "fd.h"
 #include "line.h"
 #include "log.h"
@@ -93,7 +92,7 @@ seed_of(const struct reach *reach)
 }
 
 static void
-plan(const struct reach *reach, uint8_t *order)
+plan(struct reach *reach)
 {
 	const struct service *service = reach->service;
 	const struct tally *tally =
@@ -105,7 +104,7 @@ plan(const struct reach *reach, uint8_t *order)
 		failed[i] = atomic_load_explicit(&tally->failed_until_us[i],
 				memory_order_relaxed) > now_us;
 	reach_order(service->balance, service->n_backends, seed_of(reach),
-	    failed, order);
+	    failed, reach->order);
 }
 
 static void
@@ -125,7 +124,7 @@ static int
 introduce(const struct reach *reach, int backend)
 {
 	const struct proxy_extras extras = {
-		.authority = reach->slot->server_name,
+		.authority = scoreboard_name(reach->board, reach->slot),
 		.alpn = reach->alpn,
 	};
 	uint8_t header[PROXY_WRITE_MAX];
@@ -156,24 +155,33 @@ takes_origin(const struct reach *reach, const struct addr *to)
 	    (!origin_is_loopback(reach->from) || origin_is_loopback(to));
 }
 
-static int
-attempt(const struct reach *reach, const struct addr *to)
+/* Prepares the attempt at reach->at. */
+static void
+aim(struct reach *reach)
 {
 	const struct service *service = reach->service;
+	const struct addr *to = &service->backends[reach->order[reach->at]];
 	struct line text = LINE(reach->slot->backend);
-	struct dial how = { .client = reach->client, .stop = reach->stop };
-	FD_AUTO int backend = -1;
-	int r;
 
-	if (service->bind.len != 0)
-		how.from = &service->bind;
+	reach->dial = (struct dial){
+		.to = to,
+		.until = deadline_after(clock_us(), service->limits.connect_ms),
+		.client = reach->client,
+		.from = service->bind.len != 0 ? &service->bind : NULL,
+	};
 	if (takes_origin(reach, to)) {
-		how.from = reach->from;
-		how.transparent = true;
+		reach->dial.from = reach->from;
+		reach->dial.transparent = true;
 	}
 	addr_write(&text, to);
-	backend = dial(
-	    to, &how, deadline_after(clock_us(), service->limits.connect_ms));
+}
+
+static int
+attempt(struct reach *reach, struct await *await)
+{
+	FD_AUTO int backend = dial_step(&reach->dial, await);
+	int r;
+
 	if (backend < 0)
 		return backend;
 	r = introduce(reach, backend);
@@ -239,48 +247,77 @@ reach_needs_right(const struct rules *rules)
 }
 
 static void
-note(const struct reach *reach, int backend, int64_t since_us)
+note(struct reach *reach)
 {
-	struct addr local = { .len = sizeof(struct sockaddr_un) };
 	int64_t now_us = clock_us();
 
-	reach->slot->connect_us = now_us - since_us;
+	reach->slot->connect_us = now_us - reach->since_us;
 	atomic_store_explicit(
 	    &reach->slot->active_us, now_us, memory_order_relaxed);
-	if (getsockname(backend, &local.any, &local.len) == 0)
-		reach->slot->backend_port = addr_port(&local);
+	reach->slot->backend_port = reach->dial.port;
+}
+
+/* Goes to the next backend that can be tried; false: there is none. */
+static bool
+aim_next(struct reach *reach)
+{
+	const struct service *service = reach->service;
+
+	for (; reach->at < service->n_backends; reach->at++) {
+		if (!is_reachable(
+			reach, &service->backends[reach->order[reach->at]]))
+			continue;
+		aim(reach);
+		return true;
+	}
+	return false;
+}
+
+/* What an attempt has failed of, for the log and for the next ones. */
+static void
+note_failure(struct reach *reach, int error)
+{
+	const struct addr *to = reach->dial.to;
+
+	if (takes_origin(reach, to) && !reach->explained) {
+		explain(reach, to, error);
+		reach->explained = true;
+	}
+	if (!is_ours(error))
+		remember(reach, reach->order[reach->at], true);
 }
 
 int
-reach_backend(const struct reach *reach)
+reach_step(struct reach *reach, struct await *await)
 {
-	const struct service *service = reach->service;
-	uint8_t order[RULES_BACKENDS_MAX] = { 0 };
-	int64_t since_us = clock_us();
 	int backend = -EAFNOSUPPORT;
-	bool explained = false;
 
-	if (service->n_backends > 1)
-		plan(reach, order);
-	for (size_t i = 0; i < service->n_backends; i++) {
-		const struct addr *to = &service->backends[order[i]];
-
-		if (!is_reachable(reach, to))
-			continue;
-		backend = attempt(reach, to);
-		if (backend == -EINTR || backend == -ECANCELED)
+	if (reach->since_us == 0) {
+		reach->since_us = clock_us();
+		if (reach->service->n_backends > 1)
+			plan(reach);
+		if (!aim_next(reach))
 			return backend;
-		if (backend < 0 && takes_origin(reach, to) && !explained) {
-			explain(reach, to, backend);
-			explained = true;
-		}
-		if (is_ours(backend))
-			continue;
-		remember(reach, order[i], backend < 0);
-		if (backend >= 0) {
-			note(reach, backend, since_us);
-			return backend;
-		}
 	}
+	for (;;) {
+		backend = attempt(reach, await);
+		if (backend == -EINPROGRESS || backend == -ECANCELED)
+			return backend;
+		if (backend >= 0)
+			break;
+		note_failure(reach, backend);
+		reach->at++;
+		if (!aim_next(reach))
+			return backend;
+	}
+	remember(reach, reach->order[reach->at], false);
+	note(reach);
 	return backend;
+}
+
+void
+reach_abandon(struct reach *reach)
+{
+	if (reach->since_us != 0)
+		dial_abandon(&reach->dial);
 }

@@ -8,12 +8,12 @@
 #ifndef USHER_REACH_H
 #define USHER_REACH_H
 
-#include <signal.h>
-
 #include "addr.h"
+#include "dial.h"
 #include "rules.h"
 #include "scoreboard.h"
 
+/* Start with zeros but for the first part. */
 struct reach {
 	const struct service *service;
 	struct scoreboard *board;
@@ -22,15 +22,25 @@ struct reach {
 	const struct addr *from; /* the client's address */
 	const struct addr *local; /* the one it reached; len 0: not known */
 	const char *alpn; /* for the PROXY header: the only offer, or NULL */
-	const volatile sig_atomic_t *stop;
+
+	struct dial dial;
+	int64_t since_us; /* 0: nothing was tried yet */
+	uint8_t at; /* which of order is being tried */
+	bool explained; /* why not, once */
+	uint8_t order[RULES_BACKENDS_MAX];
 };
 
 /*
  * Connects to a backend and sends the PROXY header if the service wants one.
- * Returns the descriptor, which the caller owns, or the -errno of the last
- * attempt: see dial().  slot->backend, backend_port and connect_us are set.
+ * Returns the descriptor, which the caller owns; -EINPROGRESS if it has to
+ * wait as await says and to be called again; or the -errno of the last
+ * attempt: see dial_step().  slot->backend, backend_port and connect_us are
+ * set.
  */
-int reach_backend(const struct reach *reach);
+int reach_step(struct reach *reach, struct await *await);
+
+/* Gives up between two steps. */
+void reach_abandon(struct reach *reach);
 
 /*
  * Whether a service is transparent, which takes CAP_NET_RAW in the process

@@ -5,20 +5,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#include "deadline.h"
-
-#define REST_MS 1000 /* quiet for this long: give memory and pipes back */
 #define RETRY_MS 100 /* before an exec that could not be is tried again */
-#define ROUNDS 64 /* without a wait, before signals are let in */
 
-enum { CLIENT, BACKEND, SIDES };
-
-PUMP_MEMORY(relay_held_up);
-PUMP_MEMORY(relay_held_down);
+#define READABLE (POLLIN | POLLRDHUP | POLLHUP | POLLERR)
+#define WRITABLE (POLLOUT | POLLHUP | POLLERR)
 
 static void
 restore(struct relay *relay, const struct relay_state *state)
@@ -42,16 +34,13 @@ relay_init(struct relay *relay, int client, int backend,
 {
 	int64_t now = clock_us(), active = 0;
 
-	(void)signal(SIGPIPE, SIG_IGN);
 	*relay = (struct relay){
 		.connection = connection,
 		.options = *options,
 		.first = END_NONE,
 	};
-	pump_init(&relay->up, client, backend, &connection->bytes_in,
-	    PUMP_PLACE(relay_held_up));
-	pump_init(&relay->down, backend, client, &connection->bytes_out,
-	    relay_held_down);
+	pump_init(&relay->up, client, backend, &connection->bytes_in, NULL);
+	pump_init(&relay->down, backend, client, &connection->bytes_out, NULL);
 	if (state != NULL) {
 		restore(relay, state);
 		active = atomic_load_explicit(
@@ -101,12 +90,14 @@ stays_at(const struct relay *relay)
 	return at;
 }
 
-/*
- * Whether the connection is to go on in usher-relay now.  If its bytes in
- * flight cannot be put into a pipe, it is not.
- */
-static bool
-stays(struct relay *relay, int64_t now_us)
+void
+relay_settle(struct relay *relay, int64_t now_us, int64_t ms)
+{
+	relay->settle_us = deadline_after(now_us, ms).at_us;
+}
+
+bool
+relay_stays(struct relay *relay, int64_t now_us)
 {
 	bool bulk = pump_in_bulk(&relay->up) || pump_in_bulk(&relay->down);
 
@@ -116,7 +107,7 @@ stays(struct relay *relay, int64_t now_us)
 		return false;
 	if (pump_settle(&relay->up) == 0 && pump_settle(&relay->down) == 0)
 		return true;
-	relay->settle_us = deadline_after(now_us, RETRY_MS).at_us;
+	relay_settle(relay, now_us, RETRY_MS);
 	return false;
 }
 
@@ -134,66 +125,37 @@ rest_pump(struct pump *pump, int64_t now_us)
 	return (struct deadline){ DEADLINE_NEVER };
 }
 
-/* The same for all there is; returns when to come again. */
-static struct deadline
-rest(struct relay *relay, int64_t now_us)
+struct deadline
+relay_due(struct relay *relay, int64_t now_us)
 {
-	struct deadline at, all = deadline_after(relay->active_us, REST_MS);
+	struct deadline at;
+	enum end unused;
 
 	at = deadline_first(
 	    rest_pump(&relay->up, now_us), rest_pump(&relay->down, now_us));
-	if (!pump_scratch_dirty())
-		return at;
-	if (!deadline_passed(all, now_us))
-		return deadline_first(at, all);
-	pump_scratch_rest();
-	return at;
+	at = deadline_first(at, limit(relay, &unused));
+	return deadline_first(at, stays_at(relay));
 }
 
-/*
- * A socket of which nothing is wanted is still watched for errors, unless it
- * is hung: POLLHUP stays, and would turn every wait into a spin.
- */
-static struct pollfd
-watch(int socket, const struct pump *in, const struct pump *out, bool hung)
+/* The pump that reads from this side, and the one that writes to it. */
+static struct pump *
+pump_from(struct relay *relay, int side)
 {
-	struct pollfd poll = { .fd = socket };
+	return side == CLIENT ? &relay->up : &relay->down;
+}
+
+short
+relay_wants(const struct relay *relay, int side)
+{
+	const struct pump *in = side == CLIENT ? &relay->up : &relay->down;
+	const struct pump *out = side == CLIENT ? &relay->down : &relay->up;
+	short events = 0;
 
 	if (pump_reads(in))
-		poll.events |= POLLIN;
+		events |= POLLIN;
 	if (pump_blocked(out))
-		poll.events |= POLLOUT;
-	if (poll.events == 0 && hung)
-		poll.fd = -1;
-	return poll;
-}
-
-/* Sleeps until a socket is ready, the deadline passes or a signal comes. */
-static void
-wait_for(const struct relay *relay, struct pollfd *polls, struct deadline until,
-    int64_t now_us, const sigset_t *mask)
-{
-	int ms = deadline_left(until, now_us);
-	struct timespec left = {
-		.tv_sec = ms / 1000,
-		.tv_nsec = ms % 1000 * 1000000L,
-	};
-
-	polls[CLIENT] =
-	    watch(relay->up.from, &relay->up, &relay->down, relay->client_hung);
-	polls[BACKEND] = watch(
-	    relay->down.from, &relay->down, &relay->up, relay->backend_hung);
-	if (ppoll(polls, SIDES, ms < 0 ? NULL : &left, mask) <= 0)
-		polls[CLIENT].revents = polls[BACKEND].revents = 0;
-}
-
-/* ppoll() that finds a socket ready leaves a signal pending. */
-static void
-let_signals_in(const sigset_t *mask)
-{
-	static const struct timespec none;
-
-	(void)ppoll(NULL, 0, &none, mask);
+		events |= POLLOUT;
+	return events;
 }
 
 /*
@@ -231,19 +193,64 @@ failure(struct relay *relay, int side, int error)
 	}
 }
 
-/* Runs a pump if poll() found what it waits for. */
-static enum end
-run_pump(struct relay *relay, struct pump *pump, const struct pollfd *from,
-    const struct pollfd *to, int64_t now_us)
+/* Whether a read that is not full has taken all there is. */
+static bool
+is_plain(const struct relay *relay, int side)
+{
+	return relay->plain[side] && !(relay->ready[side] & POLLPRI);
+}
+
+/* FIN has come, and no RST: what is left to read is all there will be. */
+static bool
+has_ended(const struct relay *relay, int side)
+{
+	return is_plain(relay, side) &&
+	    (relay->ready[side] & (POLLRDHUP | POLLHUP | POLLERR)) == POLLRDHUP;
+}
+
+/*
+ * Forgets what a pump has found to be no more so.  What has ended or failed
+ * stays readable until that has been read, too.
+ */
+static void
+use_up(struct relay *relay, const struct pump *pump, int source, bool read,
+    enum pump_result result)
+{
+	if (pump_blocked(pump))
+		relay->ready[CLIENT + BACKEND - source] &= ~POLLOUT;
+	if (!read || !pump->dry)
+		return;
+	if (result == PUMP_WAITS)
+		relay->ready[source] &= ~READABLE;
+	else if (is_plain(relay, source))
+		relay->ready[source] &= ~POLLIN;
+}
+
+static bool
+can_run(const struct relay *relay, const struct pump *pump)
 {
 	int source = pump == &relay->up ? CLIENT : BACKEND;
-	bool readable = from->revents & ~POLLOUT;
-	bool writable = to->revents & ~POLLIN;
 
-	if (!(pump_reads(pump) && readable) &&
-	    !(pump_blocked(pump) && writable))
+	if (pump_blocked(pump))
+		return relay->ready[CLIENT + BACKEND - source] & WRITABLE;
+	return pump_reads(pump) && relay->ready[source] & READABLE;
+}
+
+/* Runs a pump if what it waits for is there. */
+static enum end
+run_pump(struct relay *relay, struct pump *pump, int64_t now_us)
+{
+	int source = pump == &relay->up ? CLIENT : BACKEND;
+	bool read = pump_reads(pump);
+	enum pump_result result;
+
+	if (!can_run(relay, pump))
 		return END_NONE;
-	switch (pump_run(pump)) {
+	pump->ending = has_ended(relay, source);
+	pump->last = pump == &relay->up ? relay->down.done : relay->up.done;
+	result = pump_run(pump);
+	use_up(relay, pump, source, read, result);
+	switch (result) {
 	case PUMP_FROM_FAILED:
 		return failure(relay, source, pump->error);
 	case PUMP_TO_FAILED:
@@ -256,39 +263,69 @@ run_pump(struct relay *relay, struct pump *pump, const struct pollfd *from,
 	}
 }
 
+/* Whether a socket of which nothing is wanted says something new. */
+static bool
+speaks(const struct relay *relay, int side)
+{
+	return !relay->hung[side] && relay_wants(relay, side) == 0 &&
+	    relay->ready[side] & (POLLHUP | POLLERR);
+}
+
 /*
  * POLLHUP or POLLERR of a socket of which nothing was wanted: a reset, or
  * both sides have finished and the pump that reads it is waiting to write.
  */
 static enum end
-look_at(struct relay *relay, int side, const struct pollfd *poll, bool *hung)
+look_at(struct relay *relay, int side)
 {
 	socklen_t size = sizeof(int);
 	int error = 0;
 
-	if (poll->events != 0 || poll->revents == 0)
+	if (!speaks(relay, side))
 		return END_NONE;
-	if (getsockopt(poll->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+	if (getsockopt(pump_from(relay, side)->from, SOL_SOCKET, SO_ERROR,
+		&error, &size) < 0)
 		error = errno;
-	*hung = true;
+	relay->hung[side] = true;
 	return error == 0 ? END_NONE : failure(relay, side, error);
 }
 
-/* Does what poll() says can be done now. */
-static enum end
-serve(struct relay *relay, const struct pollfd *polls, int64_t now_us)
+void
+relay_notice(struct relay *relay, int side, short events)
 {
-	const struct pollfd *client = &polls[CLIENT];
-	const struct pollfd *backend = &polls[BACKEND];
+	relay->ready[side] |= events;
+	if (events & POLLIN)
+		pump_from(relay, side)->promised = true;
+	if (events & (POLLHUP | POLLERR))
+		relay->hung[side] = false;
+}
+
+bool
+relay_can_step(const struct relay *relay)
+{
+	return can_run(relay, &relay->up) || can_run(relay, &relay->down) ||
+	    speaks(relay, CLIENT) || speaks(relay, BACKEND);
+}
+
+/* The end if both directions have come to theirs. */
+static enum end
+done(const struct relay *relay)
+{
+	return relay->up.done && relay->down.done ? relay->first : END_NONE;
+}
+
+enum end
+relay_step(struct relay *relay, int64_t now_us)
+{
 	enum end end;
 
-	end = look_at(relay, CLIENT, client, &relay->client_hung);
+	end = look_at(relay, CLIENT);
 	if (end == END_NONE)
-		end = look_at(relay, BACKEND, backend, &relay->backend_hung);
+		end = look_at(relay, BACKEND);
 	if (end == END_NONE)
-		end = run_pump(relay, &relay->up, client, backend, now_us);
+		end = run_pump(relay, &relay->up, now_us);
 	if (end == END_NONE)
-		end = run_pump(relay, &relay->down, backend, client, now_us);
+		end = run_pump(relay, &relay->down, now_us);
 	if (relay->first == END_NONE && relay->up.eof)
 		relay->first = END_CLIENT_CLOSED;
 	if (relay->first == END_NONE && relay->down.eof)
@@ -296,47 +333,15 @@ serve(struct relay *relay, const struct pollfd *polls, int64_t now_us)
 	if (relay->active_us == now_us)
 		atomic_store_explicit(&relay->connection->active_us, now_us,
 		    memory_order_relaxed);
-	return end;
-}
-
-/* The end if it has come, by itself or by a limit. */
-static enum end
-over(const struct relay *relay, const volatile int *stop, int64_t now_us)
-{
-	enum end end;
-
-	if (*stop)
-		return relay->connection->evict ? END_LIMIT : END_KILLED;
-	if (relay->up.done && relay->down.done)
-		return relay->first;
-	return deadline_passed(limit(relay, &end), now_us) ? end : END_NONE;
+	return end == END_NONE ? done(relay) : end;
 }
 
 enum end
-relay_run(struct relay *relay, const volatile int *stop)
+relay_over(const struct relay *relay, int64_t now_us)
 {
-	struct pollfd polls[SIDES];
-	struct deadline until;
-	int64_t now = clock_us();
-	enum end end, unused;
-	sigset_t mask;
+	enum end end = done(relay);
 
-	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
-	(void)sigdelset(&mask, SIGTERM);
-	for (unsigned round = 1;; round++) {
-		end = over(relay, stop, now);
-		if (end != END_NONE)
-			return end;
-		if (stays(relay, now))
-			return RELAY_STAYS;
-		until = deadline_first(rest(relay, now), limit(relay, &unused));
-		until = deadline_first(until, stays_at(relay));
-		if (round % ROUNDS == 0)
-			let_signals_in(&mask);
-		wait_for(relay, polls, until, now, &mask);
-		now = clock_us();
-		end = serve(relay, polls, now);
-		if (end != END_NONE)
-			return end;
-	}
+	if (end != END_NONE)
+		return end;
+	return deadline_passed(limit(relay, &end), now_us) ? end : END_NONE;
 }

@@ -3,9 +3,11 @@
  *
  * The one idea: a relay is two pumps, client to backend ("up") and backend to
  * client ("down"), that know nothing of each other (see pump.h).  What the
- * relay adds is one poll() for both, the clocks, and how it all ends.
+ * relay adds is what a socket is ready for, the clocks, and how it all ends.
  *
- * One relay per process: the buffers for slow readers are static.
+ * relay_run() carries one relay, in a process of its own.  Whoever carries
+ * many (see carrier.h) gives each what it waits for with relay_notice() and
+ * relay_step().
  */
 #ifndef USHER_RELAY_H
 #define USHER_RELAY_H
@@ -15,6 +17,7 @@
 #include <stdint.h>
 
 #include "connection.h"
+#include "deadline.h"
 #include "pump.h"
 
 struct relay_options {
@@ -41,6 +44,8 @@ struct relay_state {
 	uint32_t up_held, down_held;
 };
 
+enum { CLIENT, BACKEND, SIDES };
+
 struct relay {
 	struct pump up, down;
 	struct connection *connection; /* counts, clock, evict flag */
@@ -48,7 +53,13 @@ struct relay {
 	enum end first; /* which side finished first; END_NONE: none has */
 	int64_t active_us; /* when a byte or a FIN last moved */
 	int64_t settle_us; /* RELAY_STAYS is not tried again before */
-	bool client_hung, backend_hung; /* POLLHUP for good, known */
+	short ready[SIDES]; /* POLLIN and so on, not used up yet */
+	bool hung[SIDES]; /* POLLHUP for good, known */
+	/*
+	 * For relay_notice() alone: a read that is not full has taken all there
+	 * is, unless there is urgent data.  So it is with TCP.
+	 */
+	bool plain[SIDES];
 	bool reset; /* one side reset, or failed: both are to be */
 };
 
@@ -64,6 +75,50 @@ struct relay {
 void relay_init(struct relay *relay, int client, int backend,
     struct connection *connection, const struct relay_options *options,
     const struct relay_state *state);
+
+/*
+ * The same for relay_run(), in relay_run.c: this process carries no other, so
+ * there is static memory for slow readers.
+ */
+void relay_init_alone(struct relay *relay, int client, int backend,
+    struct connection *connection, const struct relay_options *options,
+    const struct relay_state *state);
+
+/* Something has become possible with the socket of this side. */
+void relay_notice(struct relay *relay, int side, short events);
+
+/*
+ * Does one round of what is possible at now_us.  Returns the end once it has
+ * come, but for the limits: see relay_over().
+ */
+enum end relay_step(struct relay *relay, int64_t now_us);
+
+/* Whether another step would find something to do. */
+bool relay_can_step(const struct relay *relay);
+
+/* POLLIN and POLLOUT as they are of use with the socket of this side. */
+short relay_wants(const struct relay *relay, int side);
+
+/* The end if it has come by now_us: both are done, or a limit is reached. */
+enum end relay_over(const struct relay *relay, int64_t now_us);
+
+#define REST_MS 1000 /* quiet for this long: give memory and pipes back */
+
+/*
+ * Gives back at now_us what a quiet relay does not need.  Returns when to
+ * look at all of these again if nothing happens: limits, rest, staying.
+ */
+struct deadline relay_due(struct relay *relay, int64_t now_us);
+
+/*
+ * Whether options.stays_after_ms has shown that the connection stays, and
+ * nothing of it is in memory: relay_save() is all there is to know.  If its
+ * bytes in flight cannot be put into a pipe, it does not stay yet.
+ */
+bool relay_stays(struct relay *relay, int64_t now_us);
+
+/* Not again before so long. */
+void relay_settle(struct relay *relay, int64_t now_us, int64_t ms);
 
 /*
  * Relays until both directions are done, a limit of options is reached, a
@@ -87,6 +142,15 @@ void relay_save(const struct relay *relay, struct relay_state *ret);
  * failed, and for END_LIMIT.  Closes the sockets and pipes.
  */
 void relay_finish(struct relay *relay, enum end end);
+
+/*
+ * The same without the moment: returns false if it is all done, true if both
+ * sockets have been sent FIN and are to be read and closed by the caller:
+ * for LINGER_MS, or until pump_drop() is through with each.
+ */
+bool relay_part(struct relay *relay, enum end end);
+
+#define LINGER_MS 1000 /* for a peer to answer our FIN with its own */
 
 /*
  * Ends one connection: with FIN, reading and dropping what still comes for at

@@ -45,6 +45,21 @@ stderr_is_file(void)
 	return fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/*
+ * One process with many connections may need more than the soft limit that
+ * it was started with; never more than the hard one.
+ */
+static void
+raise_descriptors(rlim_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < most ? limit.rlim_max : most;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void
 limit_resources(const struct sandbox_spec *spec)
 {
@@ -53,6 +68,8 @@ limit_resources(const struct sandbox_spec *spec)
 	LIMIT(RLIMIT_MSGQUEUE, 0);
 	LIMIT(
 	    RLIMIT_NOFILE, spec->descriptors ? spec->descriptors : DESCRIPTORS);
+	if (spec->shared && spec->descriptors)
+		raise_descriptors(spec->descriptors);
 	/* Growing a file is a SIGXFSZ: not where the log goes into one. */
 	if (!stderr_is_file())
 		LIMIT(RLIMIT_FSIZE, 0);
@@ -78,8 +95,9 @@ sandbox_acceptor(const struct sandbox_spec *spec)
 }
 
 int
-sandbox_relay(void)
+sandbox_relay(bool many)
 {
+	(void)many;
 	return 0;
 }
 
@@ -109,12 +127,12 @@ sandbox_acceptor(const struct sandbox_spec *spec)
 }
 
 int
-sandbox_relay(void)
+sandbox_relay(bool many)
 {
 	/* Inherited from the acceptor; for a relay that had none. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return seccomp_enforce(&relay_list, WHEN_ALWAYS);
+	return seccomp_enforce(&relay_list, many ? WHEN_SHARED : WHEN_ALWAYS);
 }
 
 #endif

@@ -51,11 +51,11 @@ enum sandbox_part {
 int sandbox_acceptor(const struct sandbox_spec *spec);
 
 /*
- * Adds the relay's list on top.  For usher-relay, after exec, with its
- * scoreboard mapped.  Returns SANDBOX_SECCOMP, 0 where there is none, or
- * -errno.
+ * Adds the relay's list on top, for one connection or for many.  For
+ * usher-relay, after exec, with its scoreboard mapped.  Returns
+ * SANDBOX_SECCOMP, 0 where there is none, or -errno.
  */
-int sandbox_relay(void);
+int sandbox_relay(bool many);
 
 /* "seccomp, Landlock for ports": what is not in force.  Empty if all is. */
 void sandbox_missing(int parts, struct line *text);

@@ -57,6 +57,12 @@
 	CALL(rt_sigaction), CALL(rt_sigreturn), CALL(exit), \
 	CALL(exit_group)
 
+/* Those that carry many. */
+#define SHARED_ROWS \
+	CALL_WHEN(WHEN_SHARED, recvmsg), \
+	CALL_WHEN(WHEN_SHARED, epoll_ctl), \
+	CALL_WHEN(WHEN_SHARED, epoll_pwait)
+
 /* clang-format on */
 
 #define NEW_SOCKET (SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -117,11 +123,12 @@ static const struct row acceptor_rows[] = {
 	CALL_WHEN_IF(WHEN_BIND, setsockopt, IS(1, IPPROTO_IPV6),
 	    IS(2, IPV6_TRANSPARENT)),
 
-	/* A child that carries many. */
-	CALL_WHEN(WHEN_SHARED, recvmsg),
+	/* A child that carries many, and starts a relay for them. */
+	SHARED_ROWS,
 	CALL_WHEN(WHEN_SHARED, epoll_create1),
-	CALL_WHEN(WHEN_SHARED, epoll_ctl),
-	CALL_WHEN(WHEN_SHARED, epoll_pwait),
+	CALL_WHEN_IF(WHEN_SHARED, socketpair, IS(0, AF_UNIX)),
+	/* To ask, not to set. */
+	CALL_WHEN_IF(WHEN_SHARED, prlimit64, IS(0, 0), IS(2, 0)),
 
 	/* A child that becomes a relay.  Landlock knows which file. */
 	CALL_IF(execveat, IS(4, AT_EMPTY_PATH)),
@@ -174,6 +181,8 @@ static const struct row acceptor_rows[] = {
 
 static const struct row relay_rows[] = {
 	COMMON_ROWS,
+	SHARED_ROWS,
+	CALL_WHEN_IF(WHEN_SHARED, mmap, NONE_OF(2, PROT_EXEC)),
 #ifdef SYS_poll
 	CALL(poll),
 #endif

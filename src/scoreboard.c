@@ -3,11 +3,12 @@
  *
  * What makes this safe against a process being killed between any two
  * instructions: slot->pid is the one truth about whose a slot is, and it only
- * goes 0 -> acceptor -> child -> 0, or from a dead process to one that claims
- * it.  Everything that changes a count first
- * puts the slot into CONN_MOVING and adds one to head->changes.  So a change
- * that was cut short can be seen (the slot is moving and its process is
- * dead), and so can a change that is going on while scoreboard_mend() counts.
+ * goes 0 -> acceptor -> child -> 0, or 0 -> worker -> -worker -> relay -> 0,
+ * or from a dead process to one that claims it.  Everything that changes a
+ * count first puts the slot into CONN_MOVING and adds one to head->changes.  So
+ * a change that was cut short can be seen (the slot is moving and its process
+ * is dead), and so can a change that is going on while scoreboard_mend()
+ * counts.
  */
 #include "scoreboard.h"
 
@@ -17,71 +18,8 @@
 #include "deadline.h"
 #include "scoreboard_inner.h"
 
-/* Slots get their memory by so many at a time. */
-#define SLOTS_CHUNK 16
-
-static uint64_t
-rotate(uint64_t value, unsigned bits)
-{
-	return value << bits | value >> (64 - bits);
-}
-
-/* One round of SipHash. */
-static void
-mix(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
-}
-
-/*
- * SipHash-1-3 of one 8-byte word.  Keyed, because a client who could choose
- * addresses that share a bucket could lock somebody else out.
- */
-static uint64_t
-hash(const uint64_t key[2], uint64_t word)
-{
-	uint64_t v[4] = {
-		key[0] ^ 0x736f6d6570736575,
-		key[1] ^ 0x646f72616e646f6d,
-		key[0] ^ 0x6c7967656e657261,
-		key[1] ^ 0x7465646279746573,
-	};
-	uint64_t words[2] = { word, (uint64_t)sizeof(word) << 56 };
-
-	for (unsigned i = 0; i < 2; i++) {
-		v[3] ^= words[i];
-		mix(v);
-		v[0] ^= words[i];
-	}
-	v[2] ^= 0xff;
-	for (unsigned i = 0; i < 3; i++)
-		mix(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
-int
-scoreboard_bucket(const struct scoreboard *board, const struct endpoint *client)
-{
-	uint64_t word = 0;
-
-	if (client->family == AF_INET)
-		memcpy(&word, client->ip, 4);
-	else if (client->family == AF_INET6)
-		memcpy(&word, client->ip, 8);
-	else
-		return -1;
-	/* 0.x.x.x and ::/32 are no clients: families need no telling apart. */
-	return (int)(hash(board->head->key, word) % SCOREBOARD_SOURCES);
-}
+/* Slots and names get their memory by so many at a time. */
+#define CHUNK 16
 
 /*
  * Counts never go below zero: one that was missed, because somebody was
@@ -197,22 +135,50 @@ scoreboard_free(struct scoreboard *board, uint32_t i)
 	scoreboard_clear_hint(board->head, i);
 }
 
-/* Has memory behind slot i, and says that it has been used. */
+/*
+ * Has memory behind entry i of a table whose entry 0 is at base and that has
+ * some up to *high, and says so there.
+ */
 static bool
-reach(struct scoreboard *board, uint32_t i)
+reach(struct scoreboard *board, _Atomic uint32_t *high_at, size_t base,
+    size_t size, uint32_t i)
 {
-	uint32_t high = atomic_load(&board->head->high);
-	uint32_t next = (i / SLOTS_CHUNK + 1) * SLOTS_CHUNK;
+	uint32_t high = atomic_load(high_at);
+	uint32_t next = (i / CHUNK + 1) * CHUNK;
 
 	if (i < high)
 		return true;
 	if (scoreboard_provide(
-		board, SLOT_AT(high), SLOT_AT(next) - SLOT_AT(high)) < 0)
+		board, base + high * size, (next - high) * size) < 0)
 		return false;
-	while (high < next &&
-	    !atomic_compare_exchange_weak(&board->head->high, &high, next))
+	while (
+	    high < next && !atomic_compare_exchange_weak(high_at, &high, next))
 		continue;
 	return true;
+}
+
+const char *
+scoreboard_name(const struct scoreboard *board, const struct connection *slot)
+{
+	uint32_t i = scoreboard_index(board, slot);
+
+	if (slot->name_len == 0 || i >= SCOREBOARD_SLOTS)
+		return "";
+	return board->names[i];
+}
+
+void
+scoreboard_set_name(struct scoreboard *board, struct connection *slot,
+    const char *name, uint8_t len)
+{
+	uint32_t i = scoreboard_index(board, slot);
+
+	if (!reach(
+		board, &board->head->names, NAMES_AT, CONNECTION_NAME_MAX, i))
+		return;
+	memcpy(board->names[i], name, len);
+	board->names[i][len] = '\0';
+	slot->name_len = len;
 }
 
 /* Slot i is the caller's by its pid: fills it in. */
@@ -226,7 +192,7 @@ start(struct scoreboard *board, struct connection *slot,
 	atomic_store(&slot->evict, 0);
 	slot->service = CONN_NO_SERVICE;
 	slot->end = END_NONE;
-	slot->start_us = clock_us();
+	slot->start_us = slot->since_us = clock_us();
 	slot->wait_us = -1;
 	slot->connect_us = -1;
 	atomic_store(&slot->active_us, slot->start_us);
@@ -238,7 +204,7 @@ start(struct scoreboard *board, struct connection *slot,
 	slot->error = 0;
 	slot->protocol[0] = '\0';
 	slot->backend[0] = '\0';
-	slot->server_name[0] = '\0';
+	slot->name_len = 0;
 	slot->alpn[0] = '\0';
 	slot->pending = 1;
 	atomic_fetch_add(&head->connections, 1);
@@ -253,7 +219,7 @@ struct connection *
 scoreboard_take(
     struct scoreboard *board, uint32_t limit, const struct endpoint *client)
 {
-	int32_t self = getpid();
+	int32_t self = board->self != 0 ? board->self : getpid();
 	int i;
 
 	if (limit > SCOREBOARD_SLOTS)
@@ -264,7 +230,8 @@ scoreboard_take(
 		struct connection *slot = scoreboard_slot(board, (uint32_t)i);
 		int32_t nobody = 0;
 
-		if (!reach(board, (uint32_t)i)) {
+		if (!reach(board, &board->head->high, SLOTS_AT, CONNECTION_SIZE,
+			(uint32_t)i)) {
 			scoreboard_clear_hint(board->head, (uint32_t)i);
 			return NULL;
 		}
@@ -277,16 +244,27 @@ scoreboard_take(
 	return NULL;
 }
 
-void
+bool
 scoreboard_pass(struct connection *slot, int32_t from, int32_t to)
 {
-	atomic_compare_exchange_strong(&slot->pid, &from, to);
+	return atomic_compare_exchange_strong(&slot->pid, &from, to);
+}
+
+bool
+scoreboard_adopt(struct connection *slot, int32_t from, int32_t to)
+{
+	/* First: nobody may see to with a time at which it was not there. */
+	slot->since_us = clock_us();
+	return scoreboard_pass(slot, from, to);
 }
 
 bool
 scoreboard_claim(struct connection *slot, int32_t pid)
 {
-	return atomic_compare_exchange_strong(&slot->pid, &pid, getpid());
+	int32_t self = getpid();
+
+	return scoreboard_pass(slot, pid, self) ||
+	    scoreboard_pass(slot, -pid, self);
 }
 
 uint32_t

@@ -58,6 +58,7 @@ struct scoreboard_head {
 	_Atomic uint32_t pending; /* connections without a decision */
 	_Atomic uint32_t high; /* slots from here on were never used */
 	_Atomic uint32_t changes; /* begun by take, decided, give_back ... */
+	_Atomic uint32_t names; /* there is room for so many slots' names */
 	struct tally unserved; /* connections that got no service */
 	/* One bit a slot, set: probably taken.  Only where to look first. */
 	_Atomic uint64_t used[SCOREBOARD_WORDS];
@@ -68,10 +69,12 @@ struct scoreboard_head {
 /* The mapped scoreboard; the struct itself is private to a process. */
 struct scoreboard {
 	int fd; /* stays open: the relay maps it again after exec */
+	int32_t self; /* pid of who takes slots; 0: to be asked for */
 	struct scoreboard_head *head;
 	struct tally *services; /* SCOREBOARD_SERVICES */
 	_Atomic uint16_t *sources; /* SCOREBOARD_SOURCES */
 	uint8_t *slots; /* CONNECTION_SIZE each */
+	char (*names)[CONNECTION_NAME_MAX]; /* of slots */
 };
 
 /*
@@ -124,6 +127,16 @@ uint32_t scoreboard_index(
     const struct scoreboard *board, const struct connection *slot);
 
 /*
+ * The server name that the client of a slot asked for, or "".  It is apart
+ * from the slot, because most connections have none, and an idle one counts
+ * its bytes.  Setting it can fail for want of memory: then there is none.
+ */
+const char *scoreboard_name(
+    const struct scoreboard *board, const struct connection *slot);
+void scoreboard_set_name(struct scoreboard *board, struct connection *slot,
+    const char *name, uint8_t len);
+
+/*
  * Takes a free slot for a connection from client (family 0: unknown) and
  * counts it, as pending and by source.  The slot is this process's until
  * scoreboard_pass().  Returns NULL when limit are in use, or no memory for
@@ -134,10 +147,26 @@ struct connection *scoreboard_take(
 
 /*
  * Hands a slot from the process from to the process to; does nothing if it
- * is no longer from's.  After fork() parent and child both call it, so the
- * slot is the child's whoever runs first, or dies.
+ * is no longer from's.  Returns whether it was.
+ *
+ * An offer is a slot that was passed from a process to its negative: it can
+ * be taken from there by the one it was offered to, or back by the one who
+ * offered it.  Only one of them succeeds.
  */
-void scoreboard_pass(struct connection *slot, int32_t from, int32_t to);
+bool scoreboard_pass(struct connection *slot, int32_t from, int32_t to);
+
+/* The same, by the process to, which may be younger than the connection. */
+bool scoreboard_adopt(struct connection *slot, int32_t from, int32_t to);
+
+/* The process that serves the connection now, offer or not; 0: none. */
+static inline int32_t
+scoreboard_owner(const struct connection *slot)
+{
+	int32_t pid = atomic_load(&slot->pid);
+
+	/* -1: nobody's, see scoreboard_mend.c. */
+	return pid < -1 ? -pid : pid;
+}
 
 /* Connections of this source now: an IPv4 address or an IPv6 /64. */
 uint32_t scoreboard_source_count(
@@ -168,7 +197,8 @@ bool scoreboard_ended(struct connection *slot);
 bool scoreboard_give_back(struct scoreboard *board, struct connection *slot);
 
 /*
- * Makes the slot of process pid, which is gone, the caller's.  False if it is
+ * Makes the slot of process pid, which is gone, offered to another or not,
+ * the caller's.  False if it is
  * not pid's any more: it was given back, or somebody else was first.  Whoever
  * claims a slot sees to its log line (log_lost()) and gives it back.
  */

@@ -50,6 +50,7 @@ lay_out(struct scoreboard *ret, int fd, void *memory)
 	ret->sources = (void *)(bytes + SOURCES_AT);
 	ret->services = (void *)(bytes + SERVICES_AT);
 	ret->slots = bytes + SLOTS_AT;
+	ret->names = (void *)(bytes + NAMES_AT);
 }
 
 static bool
@@ -176,7 +177,8 @@ is_usable(int fd)
 	/* A directory that outlived a reboot: its clock was another. */
 	ours = board.head->start_us <= clock_us() &&
 	    atomic_load(&board.head->rows) <= SCOREBOARD_SERVICES &&
-	    atomic_load(&board.head->high) <= SCOREBOARD_SLOTS;
+	    atomic_load(&board.head->high) <= SCOREBOARD_SLOTS &&
+	    atomic_load(&board.head->names) <= SCOREBOARD_SLOTS;
 	munmap(board.head, BOARD_SIZE);
 	return ours;
 }
@@ -345,7 +347,6 @@ bound(const struct scoreboard *copy, uint32_t rows, uint32_t high)
 
 		slot->protocol[sizeof(slot->protocol) - 1] = '\0';
 		slot->backend[sizeof(slot->backend) - 1] = '\0';
-		slot->server_name[sizeof(slot->server_name) - 1] = '\0';
 		slot->alpn[sizeof(slot->alpn) - 1] = '\0';
 		if (slot->start_us < 0 || slot->start_us > now_us)
 			slot->start_us = now_us;

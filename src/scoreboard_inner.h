@@ -6,7 +6,7 @@
 
 #include "scoreboard.h"
 
-/* The file: head, sources, services, slots. */
+/* The file: head, sources, services, slots, names. */
 #define PAGE_ROUND(n) (((n) + 4095) / 4096 * 4096)
 #define SOURCES_AT PAGE_ROUND(sizeof(struct scoreboard_head))
 #define SERVICES_AT (SOURCES_AT + SCOREBOARD_SOURCES * sizeof(uint16_t))
@@ -16,7 +16,9 @@
 #define SLOT_OF_NOBODY (-1)
 
 #define SLOT_AT(i) (SLOTS_AT + (size_t)(i)*CONNECTION_SIZE)
-#define BOARD_SIZE SLOT_AT(SCOREBOARD_SLOTS)
+#define NAMES_AT PAGE_ROUND(SLOT_AT(SCOREBOARD_SLOTS))
+#define NAME_AT(i) (NAMES_AT + (size_t)(i)*CONNECTION_NAME_MAX)
+#define BOARD_SIZE NAME_AT(SCOREBOARD_SLOTS)
 
 /*
  * Has memory behind n bytes of the scoreboard from at on: it is sparse, and

@@ -42,7 +42,7 @@ bury(struct scoreboard *board, struct connection *slot, int32_t pid,
 static bool
 is_gone(const struct connection *slot, int32_t pid)
 {
-	return !process_alive(pid, slot->start_us) &&
+	return !process_alive(pid, slot->since_us) &&
 	    !process_awaits(pid, getpid());
 }
 
@@ -56,7 +56,7 @@ free_the_dead(struct scoreboard *board,
 		high = SCOREBOARD_SLOTS;
 	for (uint32_t i = 0; i < high; i++) {
 		struct connection *slot = scoreboard_slot(board, i);
-		int32_t pid = atomic_load(&slot->pid);
+		int32_t pid = scoreboard_owner(slot);
 
 		if (pid == 0)
 			/* Harmless if somebody is just taking it. */

@@ -15,7 +15,7 @@ is_live(const struct connection *slot)
 	uint32_t state = atomic_load(&slot->state);
 
 	return (state == CONN_PENDING || state == CONN_OPEN) &&
-	    process_alive(atomic_load(&slot->pid), slot->start_us);
+	    process_alive(scoreboard_owner(slot), slot->since_us);
 }
 
 static int

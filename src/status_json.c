@@ -62,7 +62,7 @@ write_connection(
 	endpoint_to(&client, &slot->client);
 	if (client.len > 0)
 		addr_write_host(&host, &client);
-	fprintf(out, "{\"pid\":%d", (int)atomic_load(&slot->pid));
+	fprintf(out, "{\"pid\":%d", (int)scoreboard_owner(slot));
 	write_seconds(out, "age", status->now_us - slot->start_us);
 	write_text(out, "service", tally->name);
 	write_text(out, "client", host.text);

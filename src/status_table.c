@@ -49,7 +49,7 @@ put_seconds(struct line *cell, int64_t us)
 static void
 put_pid(struct line *cell, const struct status *status, size_t row)
 {
-	line_int(cell, atomic_load(&connection(status, row)->pid));
+	line_int(cell, scoreboard_owner(connection(status, row)));
 }
 
 static void

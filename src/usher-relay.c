@@ -1,9 +1,10 @@
 /*
- * usher-relay.c - carries one connection that has shown that it stays.
+ * usher-relay.c - carries connections that have shown that they stay.
  *
- * The process that accepted it has become this one: same PID, same place in
- * the scoreboard, and the same relay goes on where it was.  See handover.h
- * for what is found where.
+ * One connection: the process that accepted it has become this one: same PID,
+ * same place in the scoreboard, and the same relay goes on where it was.
+ * Many: a worker has started this one, and hands them over as they come.
+ * See handover.h for what is found where.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include "handover.h"
 #include "lean.h"
 #include "log.h"
+#include "many.h"
 #include "relay.h"
 #include "sandbox.h"
 #include "scoreboard.h"
@@ -42,14 +44,18 @@ ask_to_stop(int number)
 	stop = 1;
 }
 
-/* SIGTERM came blocked, and stays so but for the waits of relay_run(). */
+/* SIGTERM came blocked; these stay so but for the waits. */
 static void
-catch_signals(void)
+catch_signal(int number)
 {
 	struct sigaction action = { .sa_handler = ask_to_stop };
+	sigset_t set;
 
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, number);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	(void)sigemptyset(&action.sa_mask);
-	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(number, &action, NULL);
 }
 
 /* The connection's record; it can be carried without one. */
@@ -73,17 +79,23 @@ put_on_record(struct connection *record, enum end end)
 	log_end(&board, record, handover.log, handover.hide_client);
 }
 
+/* Without it the wider cage that we were born in still holds. */
+static void
+tighten(bool many)
+{
+	int r = sandbox_relay(many);
+
+	if (r < 0)
+		log_errno(LOG_WARNING, "cannot tighten the sandbox", -r);
+}
+
 static void
 carry(void)
 {
 	struct connection *record = find_record();
 	enum end end;
-	int r;
 
-	/* Without it the wider cage that we were born in still holds. */
-	r = sandbox_relay();
-	if (r < 0)
-		log_errno(LOG_WARNING, "cannot tighten the sandbox", -r);
+	tighten(false);
 	handover_adopt(&relay, &handover, record);
 	lean_trim();
 	end = relay_run(&relay, &stop);
@@ -91,18 +103,46 @@ carry(void)
 	put_on_record(record, end);
 }
 
+static void
+tighten_many(void)
+{
+	tighten(true);
+}
+
+/* Without a scoreboard nothing can be taken over: the worker carries on. */
+static int
+carry_many(enum log_kind kind)
+{
+	int r;
+
+	catch_signal(SIGTERM);
+	catch_signal(SIGINT);
+	(void)signal(SIGPIPE, SIG_IGN);
+	log_adopt("usher-relay", kind);
+	r = scoreboard_map(&board, BOARD_FD);
+	if (r < 0) {
+		log_errno(LOG_ERR, "cannot map the scoreboard", -r);
+		return EXIT_FAILURE;
+	}
+	return many_run(&board, &stop, tighten_many);
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *state = getenv(RELAY_STATE_ENV);
+	enum log_kind kind;
+
+	/* After execveat() the kernel's name for us is the descriptor's. */
+	(void)prctl(PR_SET_NAME, "usher-relay");
+	if (handover_is_many(&kind) > 0)
+		return carry_many(kind);
 
 	if (state == NULL || handover_decode(state, &handover) < 0) {
 		(void)!write(STDERR_FILENO, usage, sizeof(usage) - 1);
 		return EXIT_USAGE;
 	}
-	catch_signals();
-	/* After execveat() the kernel's name for us is the descriptor's. */
-	(void)prctl(PR_SET_NAME, "usher-relay");
+	catch_signal(SIGTERM);
 	log_adopt("usher-relay", handover.log_kind);
 	lean_run(argc, argv, carry);
 }

@@ -1,7 +1,6 @@
 #include "waits.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -73,4 +72,25 @@ wait_poll(struct pollfd *fds, nfds_t n, struct deadline until,
 		r = wait_any(fds, n, until);
 	} while (r == -EINTR);
 	return r;
+}
+
+void
+await_init(struct await *await)
+{
+	*await = (struct await){
+		.fds = { { .fd = -1 }, { .fd = -1 } },
+		.until = { DEADLINE_NEVER },
+	};
+}
+
+int
+await_poll(struct await *await, const volatile sig_atomic_t *stop)
+{
+	int r = wait_poll(await->fds, AWAIT_SIDES, await->until, stop);
+
+	await->late = r == 0;
+	if (r <= 0)
+		for (int i = 0; i < AWAIT_SIDES; i++)
+			await->fds[i].revents = 0;
+	return r < 0 ? r : 0;
 }

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 
 #include "deadline.h"
 
@@ -27,6 +28,27 @@ int wait_poll(struct pollfd *fds, nfds_t n, struct deadline until,
  * as soon as any signal came; which it was is for the caller to find out.
  */
 int wait_any(struct pollfd *fds, nfds_t n, struct deadline until);
+
+/*
+ * What somebody waits for, and what came of it: the currency between a piece
+ * of work that is done in steps and whoever drives it.  A step that has to
+ * wait fills it in and says -EINPROGRESS; it is called again once one of the
+ * events, POLLERR or POLLHUP came, or at the deadline.  A driver that carries
+ * many waits in its own way and fills in revents and late itself.
+ */
+enum { AWAIT_CLIENT, AWAIT_BACKEND, AWAIT_SIDES };
+
+struct await {
+	struct pollfd fds[AWAIT_SIDES]; /* fd -1: nobody there */
+	struct deadline until;
+	bool late; /* until has passed, and nothing came */
+};
+
+/* Nothing to wait for yet, and nothing came. */
+void await_init(struct await *await);
+
+/* Waits for it.  0, -EINTR if *stop is set, or another -errno. */
+int await_poll(struct await *await, const volatile sig_atomic_t *stop);
 
 /* As wait_any(), but SIGCHLD is kept waiting too. */
 int wait_undisturbed(struct pollfd *fds, nfds_t n, struct deadline until);

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,6 +74,7 @@ prepare(char **argv)
 	listen_somewhere(&have.other_port);
 	listen_to_a_name();
 	scoreboard_open(&have.board, NULL, -1, &owner);
+	have.epoll = epoll_create1(EPOLL_CLOEXEC);
 	have.relay_argv[0] = argv[0];
 	have.relay_argv[1] = (char *)(uintptr_t)RUN_AS_RELAY;
 }
@@ -86,12 +88,13 @@ enter(enum cage cage)
 		.n_ports = 1,
 		.bind = cage == BINDER,
 		.local = cage == LOCAL,
+		.shared = cage == WORKER || cage == MANY,
 	};
 	int parts = sandbox_acceptor(&spec), r;
 
-	if (parts < 0 || cage != RELAY)
+	if (parts < 0 || (cage != RELAY && cage != MANY))
 		return parts;
-	r = sandbox_relay();
+	r = sandbox_relay(cage == MANY);
 	return r < 0 ? r : parts;
 }
 
@@ -163,7 +166,7 @@ be_relay(void)
 	(void)prctl(PR_SET_NAME, "usher-relay");
 	for (fd = 3; fd < 64 && mapped < 0; fd++)
 		mapped = scoreboard_map(&again, fd);
-	if (sandbox_relay() < 0)
+	if (sandbox_relay(false) < 0)
 		return 1;
 	return mapped == 0 ? 0 : 2;
 }

@@ -16,7 +16,7 @@
 
 /* What is open before the cage is shut. */
 extern struct things {
-	int relay_exe, other_exe, file, ends[2], stream[2];
+	int relay_exe, other_exe, file, epoll, ends[2], stream[2];
 	uint16_t allowed_port, other_port; /* a rule goes to the first only */
 	struct sockaddr_un abstract_name;
 	socklen_t abstract_len;
@@ -36,14 +36,16 @@ act open_a_file, make_a_file, grow_a_file, exec_the_relay, exec_another_file,
     mount_something, change_the_root, remove_a_file, look_at_a_directory,
     map_code, map_memory, make_a_thread, make_a_namespace, leave_a_namespace,
     make_a_memfd, be_dumpable, change_the_owner, use_io_uring, use_bpf,
-    lock_a_file, own_signals, say_something, take_a_slot, dump_no_core;
+    lock_a_file, own_signals, say_something, take_a_slot, dump_no_core,
+    dump_more_core, make_an_epoll, wait_for_events;
 act connect_where_a_rule_goes, connect_elsewhere, connect_to_an_abstract_name,
     bind_to_any_port, bind_to_a_port, make_a_datagram_socket,
     make_a_netlink_socket, make_a_seqpacket_socket, make_a_local_socket,
     connect_elsewhere_by_ipv6, connect_by_sending, wait_for_many_bytes,
-    filter_packets, move_bytes, take_a_client, keep_an_option;
+    filter_packets, move_bytes, take_a_client, keep_an_option, make_a_pair,
+    receive_descriptors;
 
-enum cage { ACCEPTOR, BINDER, LOCAL, RELAY };
+enum cage { ACCEPTOR, BINDER, LOCAL, RELAY, WORKER, MANY };
 
 /* What is expected where a signal ends the process. */
 #define SIGNALLED(number) (-(number))

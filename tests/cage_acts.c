@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -273,4 +274,28 @@ dump_no_core(void)
 	struct rlimit core;
 
 	return (int)syscall(SYS_prlimit64, 0, RLIMIT_CORE, NULL, &core);
+}
+
+int
+dump_more_core(void)
+{
+	struct rlimit core = { RLIM_INFINITY, RLIM_INFINITY };
+
+	return (int)syscall(SYS_prlimit64, 0, RLIMIT_CORE, &core, NULL);
+}
+
+int
+make_an_epoll(void)
+{
+	return epoll_create1(EPOLL_CLOEXEC);
+}
+
+int
+wait_for_events(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (epoll_ctl(have.epoll, EPOLL_CTL_ADD, have.stream[0], &event) < 0)
+		return -1;
+	return epoll_pwait(have.epoll, &event, 1, 0, NULL);
 }

@@ -182,3 +182,22 @@ keep_an_option(void)
 	    0 :
 	    -1;
 }
+
+int
+make_a_pair(void)
+{
+	int pair[2];
+
+	return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair);
+}
+
+int
+receive_descriptors(void)
+{
+	struct msghdr message = { .msg_iov = NULL };
+
+	return recvmsg(have.stream[0], &message, MSG_DONTWAIT) < 0 &&
+		errno == EAGAIN ?
+	    0 :
+	    -1;
+}

@@ -15,7 +15,8 @@
 
 need_six_services
 start_six_services
-write_rules "$tmp/usher.conf" 'log-target = stderr'
+write_rules "$tmp/usher.conf" 'log-target = stderr' \
+	"isolation = ${ISOLATION:-connection}"
 if [ "${MUX-}" = haproxy ]; then
 	need haproxy
 	start_haproxy

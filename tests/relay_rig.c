@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "carrier.h"
 #include "deadline.h"
 #include "fd.h"
 
@@ -34,6 +35,7 @@
 
 const struct relay_options rig_forever = { -1, -1, -1 };
 volatile int rig_stop;
+bool rig_carried;
 
 uint64_t
 rig_random(uint64_t *state, uint64_t bound)
@@ -138,13 +140,65 @@ stop(int signal)
 	rig_stop = 1;
 }
 
+/* The end of the one pair, or that it stays; -1: not yet. */
+static int carried_end = -1;
+
+static void
+note_stays(struct carrier *carrier, struct pair *pair)
+{
+	(void)carrier;
+	(void)pair;
+	carried_end = RELAY_STAYS;
+}
+
+static void
+note_over(struct carrier *carrier, struct pair *pair)
+{
+	carried_end = pair->end;
+	carrier_release(carrier, pair);
+}
+
+static int
+carry(struct rig *rig)
+{
+	static const struct carrier_owner owner = {
+		.stays = note_stays,
+		.over = note_over,
+	};
+	const struct deadline never = { DEADLINE_NEVER };
+	struct carrier c;
+	struct pair *pair;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (carrier_init(&c, &owner, 1, sizeof(*pair)) < 0)
+		return END_COUNT;
+	pair = carrier_new(&c);
+	relay_init(&pair->relay, rig->relay_client, rig->relay_backend,
+	    rig->connection, &rig->options.relay, NULL);
+	if (carrier_watch(&c, rig->relay_client, pair, CLIENT) < 0 ||
+	    carrier_watch(&c, rig->relay_backend, pair, BACKEND) < 0)
+		return END_COUNT;
+	pair->relay.plain[CLIENT] = rig->options.kind == RIG_TCP;
+	pair->relay.plain[BACKEND] = pair->relay.plain[CLIENT];
+	carrier_carry(&c, pair);
+	while (carried_end < 0) {
+		carrier_turn(&c, never);
+		if (rig_stop && pair->state == PAIR_CARRIED)
+			carrier_part(&c, pair,
+			    rig->connection->evict ? END_LIMIT : END_KILLED);
+	}
+	return carried_end;
+}
+
 int
 rig_relay(struct rig *rig)
 {
 	static struct relay relay;
 	enum end end;
 
-	relay_init(&relay, rig->relay_client, rig->relay_backend,
+	if (rig_carried)
+		return carry(rig);
+	relay_init_alone(&relay, rig->relay_client, rig->relay_backend,
 	    rig->connection, &rig->options.relay, NULL);
 	end = relay_run(&relay, &rig_stop);
 	if (end != RELAY_STAYS)

@@ -39,8 +39,12 @@ extern const struct relay_options rig_forever;
 typedef int rig_main(struct rig *rig);
 extern volatile int rig_stop;
 
-/* relay_init, relay_run, relay_finish; the status is the end. */
+/*
+ * relay_init, relay_run, relay_finish; the status is the end.  With
+ * rig_carried the same by a carrier, as where one process has many.
+ */
 int rig_relay(struct rig *rig);
+extern bool rig_carried;
 
 /* Makes the sockets and forks the relay's process. */
 void rig_start(

@@ -4,6 +4,8 @@
  */
 SUITE(addr)
 SUITE(arena)
+SUITE(batch)
+SUITE(carrier)
 SUITE(children)
 SUITE(deadline)
 SUITE(dial)

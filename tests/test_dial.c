@@ -44,6 +44,22 @@ in_ms(int64_t ms)
 	return deadline_after(clock_us(), ms);
 }
 
+/* Waits for every step. */
+static int
+dial(const struct addr *to, const struct dial *how, struct deadline until)
+{
+	struct dial d = *how;
+	struct await await;
+	int r;
+
+	d.to = to;
+	d.until = until;
+	await_init(&await);
+	while ((r = dial_step(&d, &await)) == -EINPROGRESS)
+		ck_assert_int_eq(await_poll(&await, NULL), 0);
+	return r;
+}
+
 START_TEST(connects_without_blocking_and_without_delay)
 {
 	const struct dial how = { .client = -1 };

@@ -114,7 +114,7 @@ hop(struct rig *rig)
 	int pipes[2][2];
 	enum end end;
 
-	relay_init(&relay, rig->relay_client, rig->relay_backend,
+	relay_init_alone(&relay, rig->relay_client, rig->relay_backend,
 	    rig->connection, &h.options, NULL);
 	for (;;) {
 		struct line text = LINE(buffer);
@@ -131,13 +131,13 @@ hop(struct rig *rig)
 		if (handover_decode(buffer, &h) < 0)
 			return END_ERROR;
 		if (h.state.up_held == 0)
-			pump_close(&relay.up);
+			pump_free(&relay.up);
 		if (h.state.down_held == 0)
-			pump_close(&relay.down);
+			pump_free(&relay.down);
 		h.options = rig->options.relay;
 		/* Or it would be quiet at once, and never get to its work. */
 		rig->connection->active_us = 0;
-		relay_init(&relay, rig->relay_client, rig->relay_backend,
+		relay_init_alone(&relay, rig->relay_client, rig->relay_backend,
 		    rig->connection, &h.options, &h.state);
 		if (h.state.up_held > 0)
 			memcpy(relay.up.pipe, pipes[0], sizeof(pipes[0]));
@@ -239,7 +239,7 @@ exec_relay(struct rig *rig)
 	int r;
 
 	place(rig);
-	relay_init(&relay, rig->relay_client, rig->relay_backend,
+	relay_init_alone(&relay, rig->relay_client, rig->relay_backend,
 	    rig->connection, &rig->options.relay, NULL);
 	if (!plan.at_once)
 		end = relay_run(&relay, &rig_stop);

@@ -79,6 +79,7 @@ struct row {
 	struct connection slot;
 	bool hide;
 	const char *text;
+	const char *server_name;
 };
 
 static const struct row rows[] = {
@@ -96,19 +97,20 @@ static const struct row rows[] = {
 	    "service=openssh client=203.0.113.5 client_port=52114 protocol=ssh "
 	    "backend=127.0.0.1:22 local_port=40000 bytes_in=3 bytes_out=5 "
 	    "wait_usec=1200 connect_usec=90 duration_usec=N "
-	    "end=client-closed" },
+	    "end=client-closed",
+	    NULL },
 	{ "2001:db8::1", 1,
 	    { .service = 0,
 		.end = END_IDLE,
 		.wait_us = 0,
 		.connect_us = -1,
 		.protocol = "tls",
-		.server_name = "www.example.net",
 		.alpn = "h2" },
 	    false,
 	    "service=openssh client=2001:db8::1 client_port=1 protocol=tls "
 	    "server_name=www.example.net alpn=h2 bytes_in=0 bytes_out=0 "
-	    "wait_usec=0 duration_usec=N end=idle" },
+	    "wait_usec=0 duration_usec=N end=idle",
+	    "www.example.net" },
 	{ "203.0.113.5", 52114,
 	    { .service = 0,
 		.end = END_BACKEND_RESET,
@@ -116,13 +118,14 @@ static const struct row rows[] = {
 		.connect_us = 2 },
 	    true,
 	    "service=openssh bytes_in=0 bytes_out=0 wait_usec=1 "
-	    "connect_usec=2 duration_usec=N end=backend-reset" },
+	    "connect_usec=2 duration_usec=N end=backend-reset",
+	    NULL },
 	{ NULL, 0,
 	    { .service = CONN_NO_SERVICE,
 		.end = END_GONE,
 		.wait_us = -1,
 		.connect_us = -1 },
-	    false, "bytes_in=0 bytes_out=0 duration_usec=N end=gone" },
+	    false, "bytes_in=0 bytes_out=0 duration_usec=N end=gone", NULL },
 	{ "203.0.113.5", 7,
 	    { .service = 0,
 		.end = END_REFUSED,
@@ -133,33 +136,38 @@ static const struct row rows[] = {
 	    false,
 	    "service=openssh client=203.0.113.5 client_port=7 "
 	    "backend=\"unix:/run/a b\" bytes_in=0 bytes_out=0 wait_usec=1 "
-	    "duration_usec=N error=\"Connection refused\" end=refused" },
+	    "duration_usec=N error=\"Connection refused\" end=refused",
+	    NULL },
 	{ NULL, 0,
 	    { .service = CONN_NO_SERVICE,
 		.end = END_NO_RULE,
 		.wait_us = -1,
 		.connect_us = -1,
-		.alpn = "a\"b\nUSHER_END=x\xff",
-		.server_name = "a\tb" },
+		.alpn = "a\"b\nUSHER_END=x\xff" },
 	    false,
 	    "server_name=\"a\\tb\" alpn=\"a\\\"b\\nUSHER_END=x\\xff\" "
-	    "bytes_in=0 bytes_out=0 duration_usec=N end=no-rule" },
+	    "bytes_in=0 bytes_out=0 duration_usec=N end=no-rule",
+	    "a\tb" },
 };
 
-static struct connection
+static struct connection *
 record(const struct row *row)
 {
-	struct connection slot = row->slot;
+	struct connection *slot = scoreboard_slot(&board, 0);
 	struct addr addr;
 
-	slot.start_us = clock_us();
+	*slot = row->slot;
+	if (row->server_name)
+		scoreboard_set_name(&board, slot, row->server_name,
+		    (uint8_t)strlen(row->server_name));
+	slot->start_us = clock_us();
 	if (row->client) {
 		/* No assertion: LOG_FD may be where Check would note it. */
 		if (addr_parse_host(row->client, strlen(row->client), &addr) <
 		    0)
 			abort();
-		endpoint_from(&slot.client, &addr);
-		slot.client.port = row->port;
+		endpoint_from(&slot->client, &addr);
+		slot->client.port = row->port;
 	}
 	return slot;
 }
@@ -168,9 +176,9 @@ static void
 say_row(const void *arg)
 {
 	const struct row *row = arg;
-	struct connection slot = record(row);
+	struct connection *slot = record(row);
 
-	log_connection(&board, &slot, LOG_ALL, row->hide);
+	log_connection(&board, slot, LOG_ALL, row->hide);
 }
 
 static void

@@ -265,6 +265,27 @@ START_TEST(does_not_spin_on_a_unix_socket)
 }
 END_TEST
 
+/* Who is told of arrivals only is not told again of what is still there. */
+START_TEST(looks_again_when_some_bytes_were_taken)
+{
+	struct await await;
+	char taken;
+
+	await_init(&await);
+	peek.edge = true;
+	say("ab");
+	ck_assert_int_eq(
+	    peek_step(&peek, 1, in_ms(5000), &await), -EINPROGRESS);
+	ck_assert_int_eq(await_poll(&await, NULL), 0);
+	ck_assert_int_eq(peek_step(&peek, 1, in_ms(5000), &await), 1);
+	ck_assert_uint_eq(peek.n, 2);
+	ck_assert_int_eq(recv(server, &taken, 1, 0), 1);
+	peek.n = 0;
+	ck_assert_int_eq(peek_step(&peek, 1, in_ms(5000), &await), 1);
+	ck_assert_uint_eq(peek.n, 1);
+}
+END_TEST
+
 Suite *peek_suite(void);
 
 Suite *
@@ -286,6 +307,7 @@ peek_suite(void)
 	tcase_add_test(tcase, lets_a_signal_end_the_wait);
 	tcase_add_test(tcase, puts_the_low_water_mark_back);
 	tcase_add_test(tcase, does_not_spin_on_a_unix_socket);
+	tcase_add_test(tcase, looks_again_when_some_bytes_were_taken);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -532,15 +532,19 @@ END_TEST
 
 #define BOTH_KINDS 2
 
-Suite *relay_suite(void);
-
-Suite *
-relay_suite(void)
+static void
+carry(void)
 {
-	Suite *suite = suite_create("relay");
-	TCase *bytes = tcase_create("bytes");
-	TCase *ends = tcase_create("ends");
+	rig_carried = true;
+}
 
+/* All of them twice: a process for the relay, and a carrier of relays. */
+static void
+add_bytes(Suite *suite, const char *name, void (*set_up)(void))
+{
+	TCase *bytes = tcase_create(name);
+
+	tcase_add_checked_fixture(bytes, set_up, NULL);
 	tcase_set_timeout(bytes, long_form() ? 900 : 60);
 	tcase_add_loop_test(bytes, keeps_every_byte_in_its_place, 0, 60);
 	tcase_add_loop_test(bytes, carries_bulk_both_ways_at_once, 0, N_BULK);
@@ -552,7 +556,14 @@ relay_suite(void)
 	tcase_add_test(bytes, stays_when_quiet);
 	tcase_add_test(bytes, stays_when_in_bulk);
 	suite_add_tcase(suite, bytes);
+}
 
+static void
+add_ends(Suite *suite, const char *name, void (*set_up)(void))
+{
+	TCase *ends = tcase_create(name);
+
+	tcase_add_checked_fixture(ends, set_up, NULL);
 	tcase_set_timeout(ends, 60);
 	tcase_add_loop_test(
 	    ends, ends_as_its_sides_end, 0, (int)(N_ENDINGS * SITUATIONS));
@@ -569,5 +580,18 @@ relay_suite(void)
 	    ends, is_told_to_end_in_the_middle_of_bulk, 0, BOTH_KINDS);
 	tcase_add_test(ends, is_evicted_with_a_reset);
 	suite_add_tcase(suite, ends);
+}
+
+Suite *relay_suite(void);
+
+Suite *
+relay_suite(void)
+{
+	Suite *suite = suite_create("relay");
+
+	add_bytes(suite, "bytes", NULL);
+	add_ends(suite, "ends", NULL);
+	add_bytes(suite, "bytes, carried", carry);
+	add_ends(suite, "ends, carried", carry);
 	return suite;
 }

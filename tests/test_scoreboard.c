@@ -481,6 +481,47 @@ START_TEST(the_number_wanted_may_be_the_next_free_one)
 }
 END_TEST
 
+START_TEST(a_name_goes_with_its_connection)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	struct connection *first = scoreboard_take(&board, 10, &client);
+	struct connection *second = scoreboard_take(&board, 10, &client);
+	struct connection elsewhere = { .state = CONN_FREE };
+	char longest[CONNECTION_NAME_MAX];
+
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	ck_assert_str_eq(scoreboard_name(&board, first), "");
+	ck_assert_str_eq(scoreboard_name(&board, &elsewhere), "");
+	scoreboard_set_name(&board, first, longest, UINT8_MAX);
+	scoreboard_set_name(&board, second, "a.example", 9);
+	ck_assert_str_eq(scoreboard_name(&board, first), longest);
+	ck_assert_str_eq(scoreboard_name(&board, second), "a.example");
+	ck_assert(scoreboard_give_back(&board, second));
+	second = scoreboard_take(&board, 10, &client);
+	ck_assert_str_eq(scoreboard_name(&board, second), "");
+}
+END_TEST
+
+/* An offer is taken by the one, or back by the other, never both. */
+START_TEST(an_offer_is_taken_once)
+{
+	struct endpoint client = client_of("203.0.113.5");
+	struct connection *slot = scoreboard_take(&board, 10, &client);
+	int32_t self = getpid();
+
+	ck_assert(scoreboard_pass(slot, self, -self));
+	ck_assert_int_eq(scoreboard_owner(slot), self);
+	ck_assert(scoreboard_adopt(slot, -self, 4711));
+	ck_assert(!scoreboard_pass(slot, -self, self));
+	ck_assert_int_eq(scoreboard_owner(slot), 4711);
+	ck_assert(scoreboard_pass(slot, 4711, self));
+	ck_assert(scoreboard_pass(slot, self, -self));
+	ck_assert(scoreboard_pass(slot, -self, self));
+	ck_assert(!scoreboard_adopt(slot, -self, 4711));
+}
+END_TEST
+
 START_TEST(a_snapshot_is_private_and_its_texts_end)
 {
 	struct endpoint client = client_of("203.0.113.5");
@@ -490,7 +531,6 @@ START_TEST(a_snapshot_is_private_and_its_texts_end)
 	scoreboard_service(&board, "openssh");
 	memset(board.services[0].name, 'x', SCOREBOARD_NAME_MAX);
 	memset(slot->backend, 'x', sizeof(slot->backend));
-	memset(slot->server_name, 'x', sizeof(slot->server_name));
 	memset(slot->protocol, 'x', sizeof(slot->protocol));
 	memset(slot->alpn, 'x', sizeof(slot->alpn));
 	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), 0);
@@ -501,8 +541,6 @@ START_TEST(a_snapshot_is_private_and_its_texts_end)
 	ck_assert_uint_eq(
 	    strlen(copy.services[0].name), SCOREBOARD_NAME_MAX - 1);
 	ck_assert_uint_eq(strlen(slot->backend), sizeof(slot->backend) - 1);
-	ck_assert_uint_eq(
-	    strlen(slot->server_name), sizeof(slot->server_name) - 1);
 	ck_assert_uint_eq(strlen(slot->protocol), sizeof(slot->protocol) - 1);
 	ck_assert_uint_eq(strlen(slot->alpn), sizeof(slot->alpn) - 1);
 	scoreboard_close(&copy);
@@ -567,6 +605,8 @@ scoreboard_suite(void)
 	tcase_add_test(memory, mend_leaves_the_dead_to_whoever_reaps_them);
 	tcase_add_test(memory, mend_does_not_wait_for_strangers_to_reap);
 	tcase_add_test(memory, a_slot_is_claimed_once);
+	tcase_add_test(memory, a_name_goes_with_its_connection);
+	tcase_add_test(memory, an_offer_is_taken_once);
 	tcase_add_test(memory, a_snapshot_is_private_and_its_texts_end);
 	tcase_add_loop_test(memory, times_in_a_snapshot_are_in_the_past, 0, 3);
 	tcase_add_test(memory, a_reader_bounds_what_the_head_claims);

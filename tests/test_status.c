@@ -34,7 +34,7 @@ add(const char *client, uint16_t port, int64_t age_us, uint16_t row)
 	}
 	slot = scoreboard_take(&board, 100, &endpoint);
 	slot->pid = 1;
-	slot->start_us = now_us - age_us;
+	slot->start_us = slot->since_us = now_us - age_us;
 	slot->active_us = now_us - age_us / 2;
 	if (row != CONN_NO_SERVICE)
 		scoreboard_decided(&board, slot, row);

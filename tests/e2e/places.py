@@ -342,10 +342,9 @@ def _():
                       "accept-proxy = 127.0.0.1")
     line = b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n"
     before = backend.accepted
-    acceptor = wait_for(usher.descendants)
     for count, at in enumerate((0, 9, len(line) - 1)):
         with usher.connect() as client:
-            child = wait_for(lambda: usher.descendants() - acceptor).pop()
+            child = usher.process_of(client)
             client.send(line[:at])
             expect(wait_for(lambda: state(child) == "S"), "it never waits")
             # What comes next, and the FIN, is to be seen in one look.

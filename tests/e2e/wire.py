@@ -26,6 +26,13 @@ PATIENCE = 40  # seconds: longer than anything here takes, unless it is broken
 
 tmp = os.environ["tmp"]
 
+# Rules that say nothing of it get this: the same checks hold in both modes.
+isolation = os.environ.get("ISOLATION", "connection")
+shared = isolation == "shared"
+
+# Below usherd, when it has nothing to do: an acceptor, and its workers.
+RESIDENT = 1 + (len(os.sched_getaffinity(0)) if shared else 0)
+
 
 def now():
     return time.monotonic()
@@ -187,6 +194,23 @@ def closed_port():
 
 # -- usher ----------------------------------------------------------------------
 
+def parent(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return int(f.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0  # it has just ended
+
+
+def title(pid):
+    """A process's arguments, as ps shows them."""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return f.read().rstrip(b"\0").replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
 class Usher:
     """usher serve with these rules; or, for a try, another program."""
 
@@ -250,6 +274,8 @@ class Usher:
     def write(self, rules):
         if "log-target" not in rules:
             rules = "log-target = stderr\n" + rules
+        if "isolation" not in rules:
+            rules = "isolation = %s\n" % isolation + rules
         with open(self.file, "w") as f:
             f.write(re.sub(r"(?m)^[ \t]+", "", rules))
 
@@ -309,7 +335,7 @@ class Usher:
         return json.loads(self.status("--json"))
 
     def acceptor(self):
-        """The one process below usherd that serves no connection."""
+        """The child of usherd that accepts, or has workers that do."""
         def find():
             processes = self.descendants()
             try:
@@ -317,6 +343,9 @@ class Usher:
             except Failure:  # there is no scoreboard yet
                 return None
             processes -= {row["pid"] for row in rows}
+            processes = {p for p in processes
+                         if parent(p) == self.process.pid and
+                         not title(p).startswith("usher-relay")}
             return len(processes) == 1 and processes.pop()
         found = wait_for(find)
         expect(found, "not one acceptor: %s, %s" % (self.descendants(),
@@ -341,6 +370,43 @@ class Usher:
             if not more:
                 return found - {self.process.pid}
             found |= more
+
+    def relays(self):
+        """Process ids of all usher-relay below usherd."""
+        return {p for p in self.descendants()
+                if title(p).startswith("usher-relay")}
+
+    def accepted(self, number):
+        """Waits until so many connections have been accepted and go on."""
+        expect(wait_for(lambda: len(self.table()["connections"]) >= number),
+               "%s" % self.table())
+
+    def process_of(self, client):
+        """The process that has this connection now."""
+        pid = wait_for(lambda: [row["pid"] for row in
+                                self.table()["connections"]
+                                if row["client_port"] == client.local])
+        expect(pid, "nobody has it: %s" % self.table())
+        return pid[0]
+
+    def at_rest(self):
+        """Waits until there is no process but those that always are."""
+        expect(wait_for(lambda: len(self.descendants()) <= RESIDENT),
+               "processes: %s" % [title(p) for p in self.descendants()])
+        return self.descendants()
+
+    def relay_of(self, client):
+        """The usher-relay of this connection, once it is quiet."""
+        def find():
+            for row in self.table()["connections"]:
+                if (row["client_port"] == client.local and
+                        title(row["pid"]).startswith("usher-relay")):
+                    return row["pid"]
+            return None
+        pid = wait_for(find)
+        expect(pid, "no relay carries the client: %s; %s" % (
+            self.table(), [title(p) for p in self.descendants()]))
+        return pid
 
     def stop(self):
         """usherd in order; what then still lives of its group, without."""

@@ -1,0 +1,122 @@
+/*
+ * alone.c - one client in a process of its own, which becomes usher-relay if
+ * the client stays.
+ */
+#include "alone.h"
+
+#include <syslog.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "handover.h"
+#include "log.h"
+#include "relay.h"
+#include "signals.h"
+
+static enum end
+stopped(const struct session *s)
+{
+	return atomic_load(&s->slot->evict) ? END_LIMIT : END_KILLED;
+}
+
+/* Becomes usher-relay.  Comes back only if that fails. */
+static void
+become_relay(struct session *s, struct relay *relay)
+{
+	const struct generation *g = s->generation;
+	const struct limits *limits = session_limits(s);
+	char client[ADDR_TEXT_MAX];
+	struct line text = LINE(client);
+	struct handover h = {
+		.slot = scoreboard_index(g->board, s->slot),
+		.log_kind = log_kind(),
+		.log = limits->log,
+		.hide_client = g->rules->settings.hide_clients,
+		.options = relay->options,
+	};
+	const char *const names[3] = { s->service->name, client,
+		s->slot->backend };
+	int r;
+
+	/* What ps shows is there for everybody on this machine. */
+	if (h.hide_client)
+		line_char(&text, '-');
+	else
+		addr_write(&text, &s->from);
+	session_watch_peers(s, relay->down.from);
+	r = handover_exec(g->relay_exe, &h, relay, names);
+	log_errno(LOG_WARNING, "cannot run usher-relay", -r);
+}
+
+static enum end
+relay_to(struct session *s, int backend)
+{
+	const struct generation *g = s->generation;
+	struct relay_options options = {
+		.idle_ms = s->service->limits.idle_ms,
+		.half_close_ms = s->service->limits.half_close_ms,
+		.stays_after_ms = g->relay_exe < 0 ? -1 : STAYS_AFTER_MS,
+	};
+	struct relay relay;
+	enum end end = RELAY_STAYS;
+
+	relay_init_alone(&relay, s->client, backend, s->slot, &options, NULL);
+	if (g->relay_exe < 0)
+		session_watch_peers(s, backend);
+	if (g->relay_exe < 0 || !g->rules->settings.relay_at_once)
+		end = relay_run(&relay, &signals.terminate);
+	while (end == RELAY_STAYS) {
+		become_relay(s, &relay);
+		relay.options.stays_after_ms = -1;
+		end = relay_run(&relay, &signals.terminate);
+	}
+	if (end == END_KILLED)
+		end = stopped(s);
+	relay_finish(&relay, end);
+	s->client = -1;
+	return end;
+}
+
+/* The client is closed as its end deserves. */
+static void
+part(struct session *s)
+{
+	switch (session_parting(s)) {
+	case PART_CLOSED:
+		(void)close(fd_take(&s->client));
+		break;
+	case PART_RESET:
+		close_reset(fd_take(&s->client));
+		break;
+	case PART_IN_ORDER:
+		close_in_order(fd_take(&s->client), PARTING_MS);
+	}
+}
+
+void
+alone_run(struct session *s)
+{
+	struct await await;
+	int backend = -1;
+	enum session_next next = session_start(s, &await, &backend);
+	enum end end;
+
+	while (next == SESSION_WAITS) {
+		if (await_poll(&await, &signals.terminate) < 0) {
+			session_stop(s, stopped(s));
+			next = SESSION_ENDS;
+		} else {
+			next = session_step(s, &await, &backend);
+		}
+	}
+	if (next == SESSION_HANDED_ON)
+		_exit(0);
+	if (next == SESSION_RELAYS) {
+		end = relay_to(s, backend);
+	} else {
+		end = s->end;
+		part(s);
+	}
+	session_finish(s, end);
+	_exit(0);
+}

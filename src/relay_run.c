@@ -1,0 +1,119 @@
+/*
+ * relay_run.c - a relay that has a process of its own.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+
+#include "relay.h"
+
+#define ROUNDS 64 /* without a wait, before signals are let in */
+
+PUMP_MEMORY(relay_held_up);
+PUMP_MEMORY(relay_held_down);
+
+void
+relay_init_alone(struct relay *relay, int client, int backend,
+    struct connection *connection, const struct relay_options *options,
+    const struct relay_state *state)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	relay_init(relay, client, backend, connection, options, state);
+	relay->up.held = PUMP_PLACE(relay_held_up);
+	relay->down.held = PUMP_PLACE(relay_held_down);
+	relay->up.held_own = relay->down.held_own = false;
+}
+
+/* Gives back the buffer that the pumps share; returns when to come again. */
+static struct deadline
+rest_scratch(const struct relay *relay, int64_t now_us)
+{
+	struct deadline all = deadline_after(relay->active_us, REST_MS);
+
+	if (!pump_scratch_dirty())
+		return (struct deadline){ DEADLINE_NEVER };
+	if (!deadline_passed(all, now_us))
+		return all;
+	pump_scratch_rest();
+	return (struct deadline){ DEADLINE_NEVER };
+}
+
+/*
+ * A socket of which nothing is wanted is still watched for errors, unless it
+ * is hung: POLLHUP stays, and would turn every wait into a spin.
+ */
+static struct pollfd
+watch(const struct relay *relay, int side)
+{
+	struct pollfd poll = {
+		.fd = side == CLIENT ? relay->up.from : relay->down.from,
+		.events = relay_wants(relay, side),
+	};
+
+	if (poll.events == 0 && relay->hung[side])
+		poll.fd = -1;
+	return poll;
+}
+
+/* Sleeps until a socket is ready, the deadline passes or a signal comes. */
+static void
+wait_for(struct relay *relay, struct deadline until, int64_t now_us,
+    const sigset_t *mask)
+{
+	struct pollfd polls[SIDES] = {
+		watch(relay, CLIENT),
+		watch(relay, BACKEND),
+	};
+	int ms = deadline_left(until, now_us);
+	struct timespec left = {
+		.tv_sec = ms / 1000,
+		.tv_nsec = ms % 1000 * 1000000L,
+	};
+
+	if (ppoll(polls, SIDES, ms < 0 ? NULL : &left, mask) <= 0)
+		polls[CLIENT].revents = polls[BACKEND].revents = 0;
+	for (int side = 0; side < SIDES; side++)
+		relay->ready[side] = polls[side].revents;
+	relay->up.promised = polls[CLIENT].revents & POLLIN;
+	relay->down.promised = polls[BACKEND].revents & POLLIN;
+}
+
+/* ppoll() that finds a socket ready leaves a signal pending. */
+static void
+let_signals_in(const sigset_t *mask)
+{
+	static const struct timespec none;
+
+	(void)ppoll(NULL, 0, &none, mask);
+}
+
+enum end
+relay_run(struct relay *relay, const volatile int *stop)
+{
+	int64_t now = clock_us();
+	struct deadline until;
+	sigset_t mask;
+	enum end end;
+
+	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
+	(void)sigdelset(&mask, SIGTERM);
+	for (unsigned round = 1;; round++) {
+		if (*stop)
+			return relay->connection->evict ? END_LIMIT :
+							  END_KILLED;
+		end = relay_over(relay, now);
+		if (end != END_NONE)
+			return end;
+		if (relay_stays(relay, now))
+			return RELAY_STAYS;
+		until = deadline_first(
+		    rest_scratch(relay, now), relay_due(relay, now));
+		if (round % ROUNDS == 0)
+			let_signals_in(&mask);
+		wait_for(relay, until, now, &mask);
+		now = clock_us();
+		end = relay_step(relay, now);
+		if (end != END_NONE)
+			return end;
+	}
+}
