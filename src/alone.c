@@ -52,11 +52,8 @@ static enum end
 relay_to(struct session *s, int backend)
 {
 	const struct generation *g = s->generation;
-	struct relay_options options = {
-		.idle_ms = s->service->limits.idle_ms,
-		.half_close_ms = s->service->limits.half_close_ms,
-		.stays_after_ms = g->relay_exe < 0 ? -1 : STAYS_AFTER_MS,
-	};
+	const struct relay_options options =
+	    session_relay_options(s, g->relay_exe < 0 ? -1 : STAYS_AFTER_MS);
 	struct relay relay;
 	enum end end = RELAY_STAYS;
 

@@ -48,6 +48,16 @@ dial_keepalive(int socket, int64_t keepalive_ms)
 	return r;
 }
 
+int64_t
+dial_dead_after_ms(int64_t keepalive_ms)
+{
+	if (keepalive_ms == RULES_OFF)
+		return 0;
+	if (keepalive_ms < 1000)
+		keepalive_ms = 1000; /* as above */
+	return keepalive_ms + keepalive_ms / 2;
+}
+
 static int
 bind_source(const struct dial *dial)
 {

@@ -41,8 +41,11 @@ void dial_abandon(struct dial *dial);
  * RULES_OFF turns it off.  0 or -errno.
  *
  * Not with TCP_USER_TIMEOUT: that also resets a peer that lives and answers
- * every probe, but does not read for so long.
+ * every probe, but does not read for so long; see acks.h.
  */
 int dial_keepalive(int socket, int64_t keepalive_ms);
+
+/* That time, 1.5 times keepalive_ms; 0 for RULES_OFF. */
+int64_t dial_dead_after_ms(int64_t keepalive_ms);
 
 #endif

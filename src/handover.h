@@ -72,7 +72,7 @@ int handover_decode(const char *text, struct handover *ret);
  * The same as numbers, for those who have another way to send them.
  * handover_unpack returns as handover_decode does.
  */
-#define HANDOVER_NUMBERS 14
+#define HANDOVER_NUMBERS 15
 void handover_pack(const struct handover *h, int64_t ret[HANDOVER_NUMBERS]);
 int handover_unpack(
     const int64_t numbers[HANDOVER_NUMBERS], struct handover *ret);

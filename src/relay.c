@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "acks.h"
+
 #define RETRY_MS 100 /* before an exec that could not be is tried again */
 
 #define READABLE (POLLIN | POLLRDHUP | POLLHUP | POLLERR)
@@ -47,6 +49,7 @@ relay_init(struct relay *relay, int client, int backend,
 		    &connection->active_us, memory_order_relaxed);
 	}
 	relay->active_us = active > 0 && active < now ? active : now;
+	relay->asked_us = relay->active_us - 1; /* nobody has looked since */
 	relay->up.active_us = relay->down.active_us = relay->active_us;
 	atomic_store_explicit(
 	    &connection->active_us, relay->active_us, memory_order_relaxed);
@@ -125,6 +128,18 @@ rest_pump(struct pump *pump, int64_t now_us)
 	return (struct deadline){ DEADLINE_NEVER };
 }
 
+/* When to ask whether peers are there: not again while all is quiet. */
+static struct deadline
+ask_at(const struct relay *relay)
+{
+	bool owed = relay->owes[CLIENT] || relay->owes[BACKEND];
+
+	if (relay->options.dead_after_ms == 0 ||
+	    (!owed && relay->active_us <= relay->asked_us))
+		return (struct deadline){ DEADLINE_NEVER };
+	return deadline_after(relay->asked_us, relay->options.dead_after_ms);
+}
+
 struct deadline
 relay_due(struct relay *relay, int64_t now_us)
 {
@@ -134,6 +149,7 @@ relay_due(struct relay *relay, int64_t now_us)
 	at = deadline_first(
 	    rest_pump(&relay->up, now_us), rest_pump(&relay->down, now_us));
 	at = deadline_first(at, limit(relay, &unused));
+	at = deadline_first(at, ask_at(relay));
 	return deadline_first(at, stays_at(relay));
 }
 
@@ -336,12 +352,36 @@ relay_step(struct relay *relay, int64_t now_us)
 	return end == END_NONE ? done(relay) : end;
 }
 
+/*
+ * The end if a peer is gone that bytes wait for.  After hours of silence the
+ * last acknowledgement is old from the first moment: so it takes two looks.
+ */
+static enum end
+ask(struct relay *relay, int64_t now_us)
+{
+	const int64_t ms = relay->options.dead_after_ms;
+
+	relay->asked_us = now_us;
+	for (int side = 0; side < SIDES; side++) {
+		enum acks acks = acks_of(pump_from(relay, side)->from, ms);
+
+		if (acks == ACKS_OVERDUE && relay->owes[side])
+			return failure(relay, side, ETIMEDOUT);
+		relay->owes[side] = acks != ACKS_ALL;
+	}
+	return END_NONE;
+}
+
 enum end
-relay_over(const struct relay *relay, int64_t now_us)
+relay_over(struct relay *relay, int64_t now_us)
 {
 	enum end end = done(relay);
 
 	if (end != END_NONE)
 		return end;
-	return deadline_passed(limit(relay, &end), now_us) ? end : END_NONE;
+	if (deadline_passed(limit(relay, &end), now_us))
+		return end;
+	if (deadline_passed(ask_at(relay), now_us))
+		return ask(relay, now_us);
+	return END_NONE;
 }

@@ -33,6 +33,11 @@ struct relay_options {
 	 * -1: it never does.
 	 */
 	int64_t stays_after_ms;
+	/*
+	 * A peer that answers nothing for this long although there are bytes
+	 * for it, which is looked at so often, is gone (see acks.h); 0: never.
+	 */
+	int64_t dead_after_ms;
 };
 
 /* What of a relay survives an exec besides its descriptors. */
@@ -53,6 +58,8 @@ struct relay {
 	enum end first; /* which side finished first; END_NONE: none has */
 	int64_t active_us; /* when a byte or a FIN last moved */
 	int64_t settle_us; /* RELAY_STAYS is not tried again before */
+	int64_t asked_us; /* when both peers' acknowledgements were looked at */
+	bool owes[SIDES]; /* what was found then */
 	short ready[SIDES]; /* POLLIN and so on, not used up yet */
 	bool hung[SIDES]; /* POLLHUP for good, known */
 	/*
@@ -99,8 +106,11 @@ bool relay_can_step(const struct relay *relay);
 /* POLLIN and POLLOUT as they are of use with the socket of this side. */
 short relay_wants(const struct relay *relay, int side);
 
-/* The end if it has come by now_us: both are done, or a limit is reached. */
-enum end relay_over(const struct relay *relay, int64_t now_us);
+/*
+ * The end if it has come by now_us: both are done, a limit is reached, or a
+ * peer is gone, which is asked now and then.
+ */
+enum end relay_over(struct relay *relay, int64_t now_us);
 
 #define REST_MS 1000 /* quiet for this long: give memory and pipes back */
 

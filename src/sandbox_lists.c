@@ -51,6 +51,7 @@
 	CALL(shutdown), CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)), \
 	CALL_IF(fcntl, IS(1, F_GETPIPE_SZ)), \
 	CALL_IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)), \
+	CALL_IF(getsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_INFO)), \
 	CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER)), \
 	CALL(ppoll), CALL(restart_syscall), CALL(clock_gettime), \
 	CALL(munmap), CALL(madvise), CALL(getpid), CALL(rt_sigprocmask), \

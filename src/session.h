@@ -15,6 +15,7 @@
 #include "pass.h"
 #include "peek.h"
 #include "reach.h"
+#include "relay.h"
 #include "rules.h"
 #include "scoreboard.h"
 #include "waits.h"
@@ -91,6 +92,10 @@ enum session_parting session_parting(const struct session *session);
 
 /* What limits.log holds for it: the service's, once there is one. */
 const struct limits *session_limits(const struct session *session);
+
+/* The limits of its service as a relay takes them. */
+struct relay_options session_relay_options(
+    const struct session *session, int64_t stays_after_ms);
 
 /*
  * Whoever stays gets keepalive too; the client's, as the settings have it,

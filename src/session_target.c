@@ -193,6 +193,19 @@ session_stop(struct session *s, enum end end)
 		pass_abandon(&s->pass);
 }
 
+struct relay_options
+session_relay_options(const struct session *s, int64_t stays_after_ms)
+{
+	const struct limits *limits = &s->service->limits;
+
+	return (struct relay_options){
+		.idle_ms = limits->idle_ms,
+		.half_close_ms = limits->half_close_ms,
+		.stays_after_ms = stays_after_ms,
+		.dead_after_ms = dial_dead_after_ms(limits->keepalive_ms),
+	};
+}
+
 void
 session_watch_peers(const struct session *s, int backend)
 {

@@ -138,11 +138,8 @@ start_relay(struct worker *w, struct guest *guest, int backend)
 {
 	const struct session *session = &guest->session;
 	struct relay *relay = &guest->pair.relay;
-	const struct relay_options options = {
-		.idle_ms = session->service->limits.idle_ms,
-		.half_close_ms = session->service->limits.half_close_ms,
-		.stays_after_ms = guest_stays_after_ms(w),
-	};
+	const struct relay_options options =
+	    session_relay_options(session, guest_stays_after_ms(w));
 	short client_ready = relay->ready[CLIENT];
 	short backend_ready = relay->ready[BACKEND];
 

@@ -33,7 +33,7 @@
 #define FULL_MS 40
 #define PATTERN_SIZE (PATTERN_PERIOD + 262144)
 
-const struct relay_options rig_forever = { -1, -1, -1 };
+const struct relay_options rig_forever = { -1, -1, -1, 0 };
 volatile int rig_stop;
 bool rig_carried;
 

@@ -2,6 +2,7 @@
  * suites.h - every suite of unit tests, one row each: SUITE(addr) stands for
  * Suite *addr_suite(void) in tests/test_addr.c.
  */
+SUITE(acks)
 SUITE(addr)
 SUITE(arena)
 SUITE(batch)

@@ -47,7 +47,7 @@ static void
 add(uint32_t slot, const char *text)
 {
 	const struct handover h = { .slot = slot, .log = LOG_ERRORS };
-	const struct relay_options options = { 1000, 2000, -1 };
+	const struct relay_options options = { 1000, 2000, -1, 3000 };
 	struct relay relay;
 
 	relay_init(&relay, null(), null(), &connection, &options, NULL);
