@@ -179,6 +179,19 @@ def _():
     second.stop()
 
 
+@check("a program that starts late is listed, and not given up")
+def _():
+    usher = Usher("silence-timeout = 3s\n" +
+                  program_rules("silent").replace("any", "silent"))
+    usher.acceptor()  # and with it the scoreboard
+    client = usher.connect()
+    pid = int(client.line())
+    same([row["pid"] for row in usher.table()["connections"]], [pid])
+    client.close()
+    usher.await_line(r"wait_usec=3\d{6} .*end=backend-closed")
+    usher.stop()
+
+
 @check("SIGTERM to usherd: who is undecided still gets a program")
 def _():
     usher = Usher(program_rules("late").replace("any", "ssh"))
