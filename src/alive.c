@@ -108,3 +108,15 @@ process_awaits(int32_t pid, int32_t reaper)
 	    (look_at((int32_t)look.parent, &parent) &&
 		parent.parent == reaper && !parent.zombie);
 }
+
+bool
+process_is_foreign(int32_t pid)
+{
+	struct look look;
+
+	if (pid == 1)
+		return getpid() != 1;
+	if (pid <= 0 || kill(pid, 0) == 0 || errno != EPERM)
+		return false;
+	return !look_at(pid, &look) || look.parent != getpid();
+}

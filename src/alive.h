@@ -18,4 +18,11 @@ bool process_alive(int32_t pid, int64_t since_us);
 /* Whether pid is dead and waits for reaper, or a child of it, to reap it. */
 bool process_awaits(int32_t pid, int32_t reaper);
 
+/*
+ * Whether pid is of a process that can be none of ours: the first of all, or
+ * one of another user's that is not our child (a program may have become
+ * another user).
+ */
+bool process_is_foreign(int32_t pid);
+
 #endif

@@ -126,6 +126,19 @@ scoreboard_map(struct scoreboard *ret, int fd)
 	return 0;
 }
 
+void
+scoreboard_set_shape(struct scoreboard_head *head)
+{
+	head->version = SCOREBOARD_VERSION;
+	head->size_of_slot = CONNECTION_SIZE;
+	head->slots = SCOREBOARD_SLOTS;
+	head->services = SCOREBOARD_SERVICES;
+	head->sources = SCOREBOARD_SOURCES;
+	/* Last: a file without it is replaced, not used. */
+	atomic_thread_fence(memory_order_release);
+	head->magic = SCOREBOARD_MAGIC;
+}
+
 /* Writes the head of an empty scoreboard.  0 or -errno. */
 static int
 fill_head(struct scoreboard_head *head)
@@ -134,15 +147,8 @@ fill_head(struct scoreboard_head *head)
 
 	if (getrandom(head->key, n, 0) != (ssize_t)n)
 		return -EIO;
-	head->version = SCOREBOARD_VERSION;
-	head->size_of_slot = CONNECTION_SIZE;
-	head->slots = SCOREBOARD_SLOTS;
-	head->services = SCOREBOARD_SERVICES;
-	head->sources = SCOREBOARD_SOURCES;
 	head->start_us = clock_us();
-	/* Last: a file without it is replaced, not used. */
-	atomic_thread_fence(memory_order_release);
-	head->magic = SCOREBOARD_MAGIC;
+	scoreboard_set_shape(head);
 	return 0;
 }
 

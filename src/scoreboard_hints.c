@@ -27,6 +27,19 @@ scoreboard_clear_hint(struct scoreboard_head *head, uint32_t i)
 	clear_bit(head->full, i / 64);
 }
 
+void
+scoreboard_clear_hints_from(struct scoreboard_head *head, uint32_t i)
+{
+	for (; i % 64 != 0; i++)
+		scoreboard_clear_hint(head, i);
+	for (; i < SCOREBOARD_SLOTS; i += 64)
+		if (atomic_load(&head->used[i / 64]) ||
+		    atomic_load(&head->full[i / 4096])) {
+			atomic_store(&head->used[i / 64], 0);
+			clear_bit(head->full, i / 64);
+		}
+}
+
 /* Sets the lowest clear bit of word w that stands for a slot below limit. */
 static int
 claim_in_word(struct scoreboard_head *head, uint32_t w, uint32_t limit)

@@ -39,6 +39,17 @@ int scoreboard_claim_hint(struct scoreboard_head *head, uint32_t limit);
 /* Slot i seems to be free. */
 void scoreboard_clear_hint(struct scoreboard_head *head, uint32_t i);
 
+/* No slot from i on is in use. */
+void scoreboard_clear_hints_from(struct scoreboard_head *head, uint32_t i);
+
+/* Writes into the head what it says of itself, and is always the same. */
+void scoreboard_set_shape(struct scoreboard_head *head);
+
+/* As scoreboard_mend(), at the time now_us. */
+int scoreboard_mend_at(struct scoreboard *board,
+    void (*each)(struct connection *slot, void *arg), void *arg,
+    int64_t now_us);
+
 /* Makes slot i free, last step: it may be taken from here on. */
 void scoreboard_free(struct scoreboard *board, uint32_t i);
 

@@ -7,10 +7,17 @@
 #include <unistd.h>
 
 #include "alive.h"
+#include "deadline.h"
 #include "scoreboard.h"
 #include "scoreboard_inner.h"
 
 #define RECOUNT_TRIES 8
+
+/* A change takes a microsecond.  One that takes as long as this, although its
+ * process is there, is no change but a lie, and is not waited for. */
+#define CHANGE_MAX_US INT64_C(60000000)
+
+static int64_t waiting_since_us; /* for slots in a change; 0: for none */
 
 /* What the counts should be; then by how much they are wrong. */
 struct recount {
@@ -18,6 +25,14 @@ struct recount {
 	uint32_t services[SCOREBOARD_SERVICES];
 	uint16_t sources[SCOREBOARD_SOURCES];
 };
+
+static uint32_t
+slots_used(const struct scoreboard *board)
+{
+	uint32_t high = atomic_load(&board->head->high);
+
+	return high < SCOREBOARD_SLOTS ? high : SCOREBOARD_SLOTS;
+}
 
 /*
  * A slot of a dead process.  If it died in the middle of a change, nobody
@@ -38,10 +53,16 @@ bury(struct scoreboard *board, struct connection *slot, int32_t pid,
 		scoreboard_free(board, scoreboard_index(board, slot));
 }
 
-/* Who reaps a process knows how it ended, and is about to say so. */
+/*
+ * Who reaps a process knows how it ended, and is about to say so.  Since a
+ * process that was broken into can write any number here, one that cannot be
+ * a connection's counts as gone: else the slot would be taken for ever.
+ */
 static bool
 is_gone(const struct connection *slot, int32_t pid)
 {
+	if (process_is_foreign(pid))
+		return true;
 	return !process_alive(pid, slot->since_us) &&
 	    !process_awaits(pid, getpid());
 }
@@ -50,10 +71,8 @@ static void
 free_the_dead(struct scoreboard *board,
     void (*each)(struct connection *slot, void *arg), void *arg)
 {
-	uint32_t high = atomic_load(&board->head->high);
+	uint32_t high = slots_used(board);
 
-	if (high > SCOREBOARD_SLOTS)
-		high = SCOREBOARD_SLOTS;
 	for (uint32_t i = 0; i < high; i++) {
 		struct connection *slot = scoreboard_slot(board, i);
 		int32_t pid = scoreboard_owner(slot);
@@ -66,17 +85,20 @@ free_the_dead(struct scoreboard *board,
 	}
 }
 
-/* Counts one slot.  Returns false if it is in the middle of a change. */
+/*
+ * Counts one slot.  Returns false if it is in the middle of a change that has
+ * to be waited for.
+ */
 static bool
 count(const struct scoreboard *board, const struct connection *slot,
-    struct recount *sum)
+    struct recount *sum, bool wait)
 {
 	uint32_t state = atomic_load(&slot->state);
 	int bucket;
 
 	if (atomic_load(&slot->pid) == 0)
 		return true;
-	if (state == CONN_MOVING || state == CONN_FREE)
+	if (wait && (state == CONN_MOVING || state == CONN_FREE))
 		return false;
 	sum->connections++;
 	if (slot->pending)
@@ -125,18 +147,18 @@ correct(struct scoreboard *board, const struct recount *wrong, uint32_t rows)
  * two cases nothing is touched and the caller may try again.
  */
 static bool
-recount(struct scoreboard *board, struct recount *sum)
+recount(struct scoreboard *board, struct recount *sum, bool wait)
 {
 	struct scoreboard_head *head = board->head;
 	uint32_t changes = atomic_load(&head->changes);
-	uint32_t high = atomic_load(&head->high);
+	uint32_t high = slots_used(board);
 	uint32_t rows = atomic_load(&head->rows);
 
-	if (high > SCOREBOARD_SLOTS || rows > SCOREBOARD_SERVICES)
-		return false;
+	if (rows > SCOREBOARD_SERVICES)
+		rows = SCOREBOARD_SERVICES;
 	memset(sum, 0, sizeof(*sum));
 	for (uint32_t i = 0; i < high; i++)
-		if (!count(board, scoreboard_slot(board, i), sum))
+		if (!count(board, scoreboard_slot(board, i), sum, wait))
 			return false;
 	compare(board, sum, rows);
 	if (atomic_load(&head->changes) != changes)
@@ -145,15 +167,50 @@ recount(struct scoreboard *board, struct recount *sum)
 	return true;
 }
 
+/* Rows are made one after the other, and none without a name. */
+static uint32_t
+rows_named(const struct scoreboard *board)
+{
+	uint32_t row = 0;
+
+	while (row < SCOREBOARD_SERVICES && board->services[row].name[0])
+		row++;
+	return row;
+}
+
+/* What no honest process writes, and what would be in the way for good. */
+static void
+restore_head(struct scoreboard *board)
+{
+	struct scoreboard_head *head = board->head;
+	uint32_t rows = atomic_load(&head->rows);
+	uint32_t high = atomic_load(&head->high);
+
+	scoreboard_set_shape(head);
+	if (rows > SCOREBOARD_SERVICES)
+		atomic_store(&head->rows, rows_named(board));
+	if (high > SCOREBOARD_SLOTS)
+		(void)atomic_compare_exchange_strong(
+		    &head->high, &high, SCOREBOARD_SLOTS);
+	scoreboard_clear_hints_from(head, slots_used(board));
+}
+
+/* Whether slots in a change are to be waited for, still. */
+static bool
+is_patient(int64_t now_us)
+{
+	return waiting_since_us == 0 ||
+	    now_us - waiting_since_us < CHANGE_MAX_US;
+}
+
 int
-scoreboard_mend(struct scoreboard *board,
-    void (*each)(struct connection *slot, void *arg), void *arg)
+scoreboard_mend_at(struct scoreboard *board,
+    void (*each)(struct connection *slot, void *arg), void *arg, int64_t now_us)
 {
 	struct recount *sum;
 	bool done = false;
 
-	if (atomic_load(&board->head->high) == 0)
-		return 0;
+	restore_head(board);
 	free_the_dead(board, each, arg);
 	/* For a moment, once in a long while: not worth keeping. */
 	sum = mmap(NULL, sizeof(*sum), PROT_READ | PROT_WRITE,
@@ -161,7 +218,18 @@ scoreboard_mend(struct scoreboard *board,
 	if (sum == MAP_FAILED)
 		return -errno;
 	for (int i = 0; i < RECOUNT_TRIES && !done; i++)
-		done = recount(board, sum);
+		done = recount(board, sum, is_patient(now_us));
 	munmap(sum, sizeof(*sum));
+	if (done)
+		waiting_since_us = 0;
+	else if (waiting_since_us == 0)
+		waiting_since_us = now_us;
 	return done ? 0 : -EAGAIN;
+}
+
+int
+scoreboard_mend(struct scoreboard *board,
+    void (*each)(struct connection *slot, void *arg), void *arg)
+{
+	return scoreboard_mend_at(board, each, arg, clock_us());
 }

@@ -1,0 +1,234 @@
+/*
+ * A process that was broken into can write anything into the scoreboard.
+ * Once it is gone, mending has to leave counts that are true: or it would
+ * have shut the port for good.
+ */
+#include <check.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "process.h"
+#include "scoreboard.h"
+#include "scoreboard_inner.h"
+
+#define LIMIT 20 /* connections at once */
+#define MINUTE_US INT64_C(60000000)
+
+static struct scoreboard board;
+static struct connection *ours; /* an honest connection that stays */
+
+static const struct endpoint here = { .family = AF_INET, .ip = { 192 } };
+
+static void
+open_board(void)
+{
+	int32_t owner;
+
+	ck_assert_int_eq(scoreboard_open(&board, NULL, -1, &owner), 0);
+	scoreboard_service(&board, "a");
+	ours = scoreboard_take(&board, LIMIT, &here);
+	scoreboard_decided(&board, ours, 0);
+}
+
+static void
+close_board(void)
+{
+	scoreboard_close(&board);
+}
+
+static void
+too_many(void)
+{
+	board.head->connections = UINT32_MAX;
+	board.head->pending = UINT32_MAX;
+}
+
+static void
+sources_full(void)
+{
+	memset((void *)board.sources, 0xff,
+	    SCOREBOARD_SOURCES * sizeof(board.sources[0]));
+}
+
+static void
+too_many_slots(void)
+{
+	too_many();
+	board.head->high = UINT32_MAX;
+}
+
+static void
+too_many_services(void)
+{
+	too_many();
+	board.head->rows = UINT32_MAX;
+}
+
+static void
+another_version(void)
+{
+	board.head->magic = board.head->version = 0;
+	board.head->size_of_slot = board.head->slots = 0;
+}
+
+static void
+all_slots_seem_taken(void)
+{
+	memset((void *)board.head->used, 0xff, sizeof(board.head->used));
+	memset((void *)board.head->full, 0xff, sizeof(board.head->full));
+}
+
+/* Fills all slots but ours with what pid is said to serve. */
+static void
+forge(int32_t pid, uint32_t state)
+{
+	too_many();
+	for (uint32_t i = 1; i < 16; i++) {
+		struct connection *slot = scoreboard_slot(&board, i);
+
+		slot->pid = pid;
+		slot->state = state;
+		slot->start_us = slot->since_us = INT64_MAX;
+		slot->pending = 1;
+	}
+}
+
+static void
+of_the_first_process(void)
+{
+	forge(1, CONN_OPEN);
+}
+
+static void
+of_the_first_process_for_ever(void)
+{
+	forge(1, CONN_MOVING);
+}
+
+static void
+of_no_process(void)
+{
+	forge(INT32_MIN, CONN_MOVING);
+}
+
+static void (*const lies[])(void) = { too_many, sources_full, too_many_slots,
+	too_many_services, another_version, all_slots_seem_taken,
+	of_the_first_process, of_the_first_process_for_ever, of_no_process };
+
+START_TEST(a_lie_is_mended)
+{
+	struct endpoint client = { .family = AF_INET, .ip = { 203 } };
+	struct scoreboard copy;
+
+	lies[_i]();
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	ck_assert_uint_eq(board.head->connections, 1);
+	ck_assert_uint_eq(board.head->pending, 0);
+	ck_assert_uint_eq(board.services[0].connections, 1);
+	ck_assert_uint_eq(scoreboard_source_count(&board, &here), 1);
+	ck_assert_uint_eq(scoreboard_source_count(&board, &client), 0);
+	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), 0);
+	scoreboard_close(&copy);
+	for (unsigned i = 1; i < LIMIT; i++)
+		ck_assert_ptr_nonnull(scoreboard_take(&board, LIMIT, &client));
+}
+END_TEST
+
+START_TEST(counts_are_mended_whatever_is_said_of_slots)
+{
+	too_many();
+	board.head->high = 0;
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	ck_assert_uint_lt(board.head->connections, LIMIT);
+}
+END_TEST
+
+START_TEST(a_change_is_not_waited_for_for_ever)
+{
+	int64_t now_us = clock_us();
+
+	ours->state = CONN_MOVING;
+	board.head->connections = UINT32_MAX;
+	ck_assert_int_eq(
+	    scoreboard_mend_at(&board, NULL, NULL, now_us), -EAGAIN);
+	ck_assert_int_eq(
+	    scoreboard_mend_at(&board, NULL, NULL, now_us + MINUTE_US / 2),
+	    -EAGAIN);
+	ck_assert_int_eq(
+	    scoreboard_mend_at(&board, NULL, NULL, now_us + MINUTE_US), 0);
+	ck_assert_uint_eq(board.head->connections, 1);
+	/* Nor is the next one given less time. */
+	ck_assert_int_eq(
+	    scoreboard_mend_at(&board, NULL, NULL, now_us + MINUTE_US),
+	    -EAGAIN);
+}
+END_TEST
+
+/* Somebody else's process is nobody's connection; in a process of its own,
+ * because it has to become another user. */
+START_TEST(a_process_of_another_user_is_gone)
+{
+	int32_t parent = getpid();
+	int status;
+	pid_t keeper;
+
+	if (getuid() != 0)
+		return;
+	keeper = fork();
+	if (keeper == 0) {
+		/* Ours is root's, and our parent's: root's it stays. */
+		ours->pid = parent;
+		if (process_drop(65534, 65534, false) < 0)
+			_exit(1);
+		(void)scoreboard_mend(&board, NULL, NULL);
+		_exit(ours->pid == 0 ? 0 : 2);
+	}
+	ck_assert_int_eq(waitpid(keeper, &status, 0), keeper);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* A program is started for a connection that is older than itself. */
+START_TEST(who_got_a_slot_late_keeps_it)
+{
+	pid_t program;
+
+	ours->start_us = clock_us() - MINUTE_US;
+	ours->since_us = clock_us();
+	program = process_fork(&ours->pid);
+	if (program == 0) {
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	ck_assert_int_eq(ours->pid, program);
+	ck_assert_int_eq(kill(program, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(program, NULL, 0), program);
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	ck_assert_int_eq(ours->pid, 0);
+}
+END_TEST
+
+Suite *lies_suite(void);
+
+Suite *
+lies_suite(void)
+{
+	Suite *suite = suite_create("lies");
+	TCase *tcase = tcase_create("lies");
+
+	tcase_add_checked_fixture(tcase, open_board, close_board);
+	tcase_add_loop_test(
+	    tcase, a_lie_is_mended, 0, (int)(sizeof(lies) / sizeof(lies[0])));
+	tcase_add_test(tcase, counts_are_mended_whatever_is_said_of_slots);
+	tcase_add_test(tcase, a_change_is_not_waited_for_for_ever);
+	tcase_add_test(tcase, a_process_of_another_user_is_gone);
+	tcase_add_test(tcase, who_got_a_slot_late_keeps_it);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
