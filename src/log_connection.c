@@ -162,6 +162,13 @@ is_error(unsigned end)
 	    end == END_CONNECT_TIMEOUT || end == END_LIMIT || end == END_ERROR;
 }
 
+/* A period longer than any cannot be: nobody is to be silenced for good. */
+static bool
+is_over(int64_t until_us, int64_t now_us)
+{
+	return now_us >= until_us || until_us > now_us + LOG_PERIOD_US;
+}
+
 /*
  * Whether one more error line of this service may be written now, and how
  * many were left out before it.  Counted in shared memory, for every process
@@ -172,7 +179,7 @@ may_speak(struct tally *tally, int64_t now_us, uint64_t *ret_suppressed)
 {
 	int64_t until_us = atomic_load(&tally->quiet_until_us);
 
-	if (now_us >= until_us &&
+	if (is_over(until_us, now_us) &&
 	    atomic_compare_exchange_strong(
 		&tally->quiet_until_us, &until_us, now_us + LOG_PERIOD_US)) {
 		atomic_store(&tally->lines, 1);
@@ -190,7 +197,7 @@ log_is_quiet(const struct scoreboard *board, const struct connection *slot)
 {
 	const struct tally *tally = scoreboard_tally(board, slot->service);
 
-	return clock_us() >= atomic_load(&tally->quiet_until_us);
+	return is_over(atomic_load(&tally->quiet_until_us), clock_us());
 }
 
 static void
