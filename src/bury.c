@@ -10,6 +10,9 @@
 const struct service *
 bury_service(const struct generation *g, uint16_t row)
 {
+	/* Which several may have, when the scoreboard has no rows left. */
+	if (row == CONN_NO_SERVICE)
+		return NULL;
 	for (size_t i = 0; i < g->rules->n_services; i++)
 		if (g->rows[i] == row)
 			return &g->rules->services[i];

@@ -1,9 +1,12 @@
 #include "confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <syslog.h>
+#include <unistd.h>
 
+#include "handover.h"
 #include "log.h"
 #include "sandbox.h"
 
@@ -13,6 +16,18 @@
  */
 #define FDS_PER_CONNECTION 4
 #define SPARE_FDS 1024
+
+_Static_assert(SANDBOX_LOG_FD == LOG_FD && SANDBOX_KEEPER_FD == KEEPER_FD,
+    "the sandbox looks after other descriptors than ours");
+
+/* With what standard input is, which is nothing. */
+static int
+occupy(int fd)
+{
+	if (fcntl(fd, F_GETFD) >= 0)
+		return 0;
+	return dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0 ? -errno : 0;
+}
 
 static size_t
 count_backends(const struct rules *rules)
@@ -74,19 +89,21 @@ confine(const struct rules *rules, int relay_exe, _Atomic uint32_t *told)
 		.ports = ports,
 		.shared = rules->settings.isolation == ISOLATION_SHARED,
 	};
-	int parts = -ENOMEM;
+	int parts = ports == NULL ? -ENOMEM : occupy(LOG_FD);
 
 	if (spec.shared)
 		spec.descriptors = rules->settings.limits.max_connections *
 			FDS_PER_CONNECTION +
 		    SPARE_FDS;
 
-	if (ports != NULL) {
+	if (parts == 0)
+		parts = occupy(KEEPER_FD);
+	if (parts == 0) {
 		for (size_t i = 0; i < rules->n_services; i++)
 			note_service(&rules->services[i], ports, &spec);
 		parts = sandbox_acceptor(&spec);
-		free(ports);
 	}
+	free(ports);
 	if (parts < 0) {
 		log_errno(LOG_ERR, "cannot put on the sandbox", -parts);
 		return parts;

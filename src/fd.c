@@ -11,8 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* More than are expected, so that surplus ones can be seen and closed. */
-#define RECEIVE_MAX 4
+/* As many as a message can have: what does not fit is closed by the kernel,
+ * which takes as long as the sender likes. */
+#define RECEIVE_MAX 253
 #define RECEIVE_SPACE CMSG_SPACE(RECEIVE_MAX * sizeof(int))
 
 void
@@ -137,6 +138,16 @@ fd_send_now(int via, const void *bytes, size_t n, int fd)
 	return send_with(via, bytes, n, fd, MSG_DONTWAIT);
 }
 
+void
+fd_close_at_once(int *fd)
+{
+	static const struct linger off = { 0, 0 };
+
+	if (*fd >= 0)
+		(void)setsockopt(*fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	fd_close_auto(fd);
+}
+
 /* Keeps the first descriptor of a message, closes the others. */
 static int
 keep_first(const struct cmsghdr *header)
@@ -148,7 +159,7 @@ keep_first(const struct cmsghdr *header)
 		n = RECEIVE_MAX;
 	memcpy(fds, CMSG_DATA(header), n * sizeof(int));
 	for (size_t i = 1; i < n; i++)
-		(void)close(fds[i]);
+		fd_close_at_once(&fds[i]);
 	return n > 0 ? fds[0] : -1;
 }
 

@@ -15,6 +15,12 @@
 /* Closes *fd if it is not negative; errno is kept.  For FD_AUTO only. */
 void fd_close_auto(int *fd);
 
+/*
+ * The same for a descriptor from somebody who is not trusted: no linger time
+ * that was set on it can hold up whoever closes it.
+ */
+void fd_close_at_once(int *fd);
+
 /* Returns *fd and puts -1 in its place: the caller owns it now. */
 int fd_take(int *fd);
 

@@ -24,21 +24,23 @@ enum {
 	LOG_FD = 3, /* journal or syslog socket; may be closed */
 	BOARD_FD = 4, /* the scoreboard */
 
+	/* in usherd; the sandbox looks after this number and LOG_FD */
+	KEEPER_FD = 5, /* child to keeper: please run this program */
+
 	/* in usherd, as usher serve leaves them */
-	RULES_FD = 5, /* sealed memfd with the normalised rules */
-	KEEPER_FD = 6, /* child to keeper: please run this program */
+	RULES_FD = 6, /* sealed memfd with the normalised rules */
 	RELAY_EXE_FD = 7, /* usher-relay's file, for execveat() */
 	LISTENERS_FD = 8, /* the first listening socket */
 
 	/* in usher-relay */
-	RELAY_CLIENT_FD = 5,
-	RELAY_BACKEND_FD = 6,
-	RELAY_UP_PIPE_FD = 7, /* client to backend: read end, then write end */
-	RELAY_DOWN_PIPE_FD = 9, /* backend to client: the same */
-	RELAY_FIRST_FREE_FD = 11,
+	RELAY_CLIENT_FD = 6,
+	RELAY_BACKEND_FD = 7,
+	RELAY_UP_PIPE_FD = 8, /* client to backend: read end, then write end */
+	RELAY_DOWN_PIPE_FD = 10, /* backend to client: the same */
+	RELAY_FIRST_FREE_FD = 12,
 
 	/* in a usher-relay that carries many */
-	RELAY_CONTROL_FD = 5, /* where it gets them, see batch.h */
+	RELAY_CONTROL_FD = 6, /* where it gets them, see batch.h */
 };
 
 /* The one variable in usher-relay's environment; see handover_encode(). */

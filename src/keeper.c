@@ -128,6 +128,8 @@ start_acceptor(struct keeper *k)
 		door_prepare(k->options->listeners[i].fd, settings);
 	k->acceptor_since_us = clock_us();
 	k->acceptor_due_us = 0;
+	/* It asks whose it is: see mend(). */
+	atomic_store(&k->options->board->head->keeper, getpid());
 	pid = process_fork(&k->acceptor);
 	if (pid == 0)
 		be_acceptor(k, k->current);
@@ -245,6 +247,52 @@ end_stray(struct connection *slot, void *arg)
 	    k->current, slot, end == END_NONE ? END_KILLED : end, slot->error);
 }
 
+static bool
+is_asked(const struct keeper *k)
+{
+	struct pollfd p = { .fd = k->requests, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0;
+}
+
+/*
+ * A slot is ours while its program is asked for.  If nobody asks, it was
+ * somebody who was broken into who has written that it is.
+ */
+static void
+disown_slots(struct keeper *k)
+{
+	struct scoreboard *board = k->options->board;
+	uint32_t high = atomic_load(&board->head->high);
+
+	for (uint32_t i = 0; i < high && i < SCOREBOARD_SLOTS; i++) {
+		struct connection *slot = scoreboard_slot(board, i);
+
+		if (atomic_load(&slot->pid) == getpid() && !is_asked(k))
+			bury_slot(k->current, slot, END_ERROR, 0);
+	}
+}
+
+static void
+mend(struct keeper *k)
+{
+	/* What is shared may have been written over. */
+	atomic_store(&k->options->board->head->keeper, getpid());
+	disown_slots(k);
+	(void)scoreboard_mend(k->options->board, end_stray, k);
+}
+
+/* Not one of the sockets that all processes share, nor a file. */
+static bool
+is_stream(int client)
+{
+	socklen_t len = sizeof(int);
+	int type = 0;
+
+	return getsockopt(client, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	    type == SOCK_STREAM;
+}
+
 /* Everything in the request may be a lie: the child may have been broken. */
 static void
 run_program(struct keeper *k, const struct launch_request *request, int client)
@@ -253,7 +301,7 @@ run_program(struct keeper *k, const struct launch_request *request, int client)
 	struct connection *slot;
 	int r;
 
-	if (request->slot >= SCOREBOARD_SLOTS || client < 0)
+	if (request->slot >= SCOREBOARD_SLOTS || !is_stream(client))
 		return;
 	slot = scoreboard_slot(k->options->board, request->slot);
 	/* If the child was killed since, it has been seen to. */
@@ -277,7 +325,7 @@ static bool
 hear(struct keeper *k)
 {
 	struct launch_request request;
-	FD_AUTO int client = -1;
+	__attribute__((cleanup(fd_close_at_once))) int client = -1;
 	ssize_t n = fd_receive(k->requests, &request, sizeof(request), &client);
 
 	if (n == sizeof(request)) {
@@ -429,7 +477,7 @@ keep_time(struct keeper *k)
 	}
 	if (now_us >= k->report_due_us) {
 		report_counts(k);
-		(void)scoreboard_mend(k->options->board, end_stray, k);
+		mend(k);
 	}
 	if (exit_idle_us(k) >= 0 && now_us >= k->idle_due_us)
 		look_for_idleness(k);
@@ -463,14 +511,36 @@ next_due(const struct keeper *k)
 	return until;
 }
 
+/*
+ * We hold the other end as well, so nobody can have closed it: it was shut
+ * down, by somebody without a sandbox or who has left it.  Whoever is there
+ * now cannot ask any more; those who come will have another one.
+ */
+static void
+renew_requests(struct keeper *k)
+{
+	int r;
+
+	log_event(LOG_ERR,
+	    "a connection's process has cut the others off from "
+	    "us: starting a new acceptor");
+	(void)close(k->requests);
+	r = launch_listen();
+	if (r < 0)
+		log_errno(LOG_ERR, "no program can be run", -r);
+	k->requests = r < 0 ? -1 : r;
+	retire(&k->acceptor);
+}
+
 static void
 keep(struct keeper *k)
 {
 	while (!signals.terminate && !k->idle) {
 		struct pollfd p = { .fd = k->requests, .events = POLLIN };
 
-		if (rest_wait(&p, 1, next_due(k), k->options->board) > 0)
-			(void)hear(k);
+		if (rest_wait(&p, 1, next_due(k), k->options->board) > 0 &&
+		    !hear(k))
+			renew_requests(k);
 		if (signals.child)
 			reap(k);
 		if (signals.reload)
@@ -539,7 +609,7 @@ keeper_run(const struct keeper_options *options)
 		return 1;
 	}
 	/* What an earlier one has left. */
-	(void)scoreboard_mend(options->board, end_stray, k);
+	mend(k);
 	start_acceptor(k);
 	keep(k);
 	stop_accepting(k);

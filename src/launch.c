@@ -171,6 +171,11 @@ launch_listen(void)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
+	/* Both ends are alike: ours is not the one that is in its place. */
+	if (ends[0] == KEEPER_FD) {
+		ends[0] = ends[1];
+		ends[1] = KEEPER_FD;
+	}
 	ours = ends[0];
 	if (ends[1] != KEEPER_FD) {
 		if (dup3(ends[1], KEEPER_FD, O_CLOEXEC) < 0) {

@@ -19,6 +19,14 @@
 
 #include "line.h"
 
+/*
+ * Descriptors that all processes share, and that none may shut or lead
+ * elsewhere.  Something has to be open at both numbers, or an innocent one
+ * might get them.
+ */
+#define SANDBOX_LOG_FD 3
+#define SANDBOX_KEEPER_FD 5
+
 /* What the children of this acceptor will need. */
 struct sandbox_spec {
 	int relay_exe; /* the one file they may execute; -1: none */

@@ -40,6 +40,13 @@
 	{ n, false, ~(uint32_t)(but), (uint32_t)(value) }
 
 /*
+ * Not what is the same for every process of ours: whoever shut it, or led it
+ * elsewhere, would do so for all.  Under other numbers it is not to be had.
+ */
+#define NOT_SHARED \
+	NOT(0, SANDBOX_LOG_FD), NOT(0, SANDBOX_KEEPER_FD)
+
+/*
  * Every process of ours: bytes, waiting, memory, signals, time, the end.
  * MSG_FASTOPEN is a connect() that Landlock does not see.
  */
@@ -48,7 +55,8 @@
 	CALL_IF(sendmsg, NONE_OF(2, MSG_FASTOPEN)), \
 	CALL(read), CALL(write), CALL(writev), CALL(close), CALL(recvfrom), \
 	CALL(splice), CALL(pipe2), \
-	CALL(shutdown), CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)), \
+	CALL_IF(shutdown, NOT_SHARED), \
+	CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)), \
 	CALL_IF(fcntl, IS(1, F_GETPIPE_SZ)), \
 	CALL_IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)), \
 	CALL_IF(getsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_INFO)), \
@@ -106,7 +114,7 @@ static const struct row acceptor_rows[] = {
 	    IS_BUT(1, NEW_SOCKET, SOCK_STREAM)),
 	CALL_WHEN_IF(WHEN_LOCAL, socket, IS(0, AF_UNIX),
 	    IS_BUT(1, NEW_SOCKET, SOCK_SEQPACKET)),
-	CALL(connect),
+	CALL_IF(connect, NOT_SHARED),
 	CALL(getsockname),
 	CALL(getpeername),
 	CALL_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVLOWAT)),
@@ -134,15 +142,15 @@ static const struct row acceptor_rows[] = {
 	/* A child that becomes a relay.  Landlock knows which file. */
 	CALL_IF(execveat, IS(4, AT_EMPTY_PATH)),
 	CALL(close_range),
-	CALL(dup3),
+	CALL_IF(dup3, NOT_SHARED),
 #ifdef SYS_dup2
-	CALL(dup2),
+	CALL_IF(dup2, NOT_SHARED),
 #endif
-	CALL_IF(fcntl, IS(1, F_DUPFD_CLOEXEC)),
+	CALL_IF(fcntl, IS(1, F_DUPFD_CLOEXEC), NOT_SHARED),
 	CALL_IF(fcntl, IS(1, F_GETFD)),
 	CALL_IF(fcntl, IS(1, F_SETFD)),
 	CALL_IF(fcntl, IS(1, F_GETFL)),
-	CALL_IF(fcntl, IS(1, F_SETFL)),
+	CALL_IF(fcntl, IS(1, F_SETFL), NOT_SHARED),
 
 /* The relay, until it is in its own cage. */
 #ifdef SYS_arch_prctl
