@@ -278,8 +278,8 @@ mend(struct keeper *k)
 {
 	/* What is shared may have been written over. */
 	atomic_store(&k->options->board->head->keeper, getpid());
-	disown_slots(k);
 	(void)scoreboard_mend(k->options->board, end_stray, k);
+	disown_slots(k);
 }
 
 /* Not one of the sockets that all processes share, nor a file. */

@@ -167,13 +167,38 @@ recount(struct scoreboard *board, struct recount *sum, bool wait)
 	return true;
 }
 
+/*
+ * How many of n things of this size from at on have memory.  All that are in
+ * use do, so there is nothing to do but where their number is a lie; reading
+ * the others could be a SIGBUS.
+ */
+static uint32_t
+backed(const struct scoreboard *board, size_t at, size_t size, uint32_t n)
+{
+	uint32_t least = 0, most = n;
+
+	while (least < most) {
+		/* All of them first, then halves of what is in doubt. */
+		uint32_t try = most == n ? n : least + (most - least + 1) / 2;
+
+		if (scoreboard_provide(board, at, try * size) != -ENOSPC)
+			least = try;
+		else
+			most = try - 1;
+	}
+	return least;
+}
+
 /* Rows are made one after the other, and none without a name. */
 static uint32_t
 rows_named(const struct scoreboard *board)
 {
 	uint32_t row = 0;
 
-	while (row < SCOREBOARD_SERVICES && board->services[row].name[0])
+	while (row < SCOREBOARD_SERVICES &&
+	    backed(board, SERVICES_AT + row * sizeof(struct tally),
+		sizeof(struct tally), 1) &&
+	    board->services[row].name[0])
 		row++;
 	return row;
 }
@@ -185,14 +210,16 @@ restore_head(struct scoreboard *board)
 	struct scoreboard_head *head = board->head;
 	uint32_t rows = atomic_load(&head->rows);
 	uint32_t high = atomic_load(&head->high);
+	uint32_t slots =
+	    backed(board, SLOTS_AT, CONNECTION_SIZE, slots_used(board));
 
 	scoreboard_set_shape(head);
-	if (rows > SCOREBOARD_SERVICES)
+	if (rows > SCOREBOARD_SERVICES ||
+	    backed(board, SERVICES_AT, sizeof(struct tally), rows) < rows)
 		atomic_store(&head->rows, rows_named(board));
-	if (high > SCOREBOARD_SLOTS)
-		(void)atomic_compare_exchange_strong(
-		    &head->high, &high, SCOREBOARD_SLOTS);
-	scoreboard_clear_hints_from(head, slots_used(board));
+	if (high != slots)
+		(void)atomic_compare_exchange_strong(&head->high, &high, slots);
+	scoreboard_clear_hints_from(head, slots);
 }
 
 /* Whether slots in a change are to be waited for, still. */

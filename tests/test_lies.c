@@ -6,7 +6,11 @@
 #include <check.h>
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,6 +173,44 @@ START_TEST(a_change_is_not_waited_for_for_ever)
 }
 END_TEST
 
+/* In a process of its own, with a small file system of its own. */
+_Noreturn static void
+mend_where_memory_is_short(const char *directory)
+{
+	int32_t owner;
+
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", directory, "tmpfs", 0, "size=256k") < 0)
+		_exit(77);
+	if (scoreboard_open(&board, directory, -1, &owner) < 0 ||
+	    (ours = scoreboard_take(&board, LIMIT, &here)) == NULL)
+		_exit(1);
+	too_many();
+	board.head->high = SCOREBOARD_SLOTS;
+	board.head->rows = SCOREBOARD_SERVICES;
+	if (scoreboard_mend(&board, NULL, NULL) < 0)
+		_exit(2);
+	_exit(board.head->connections == 1 && board.head->rows == 0 ? 0 : 3);
+}
+
+START_TEST(what_has_no_memory_is_not_read)
+{
+	char directory[] = "/tmp/usher-lies-XXXXXX";
+	pid_t keeper;
+	int status = 0;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	keeper = getuid() == 0 ? fork() : -1;
+	if (keeper == 0)
+		mend_where_memory_is_short(directory);
+	if (keeper > 0)
+		ck_assert_int_eq(waitpid(keeper, &status, 0), keeper);
+	ck_assert(
+	    status == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 77));
+}
+END_TEST
+
 /* Somebody else's process is nobody's connection; in a process of its own,
  * because it has to become another user. */
 START_TEST(a_process_of_another_user_is_gone)
@@ -227,6 +269,7 @@ lies_suite(void)
 	    tcase, a_lie_is_mended, 0, (int)(sizeof(lies) / sizeof(lies[0])));
 	tcase_add_test(tcase, counts_are_mended_whatever_is_said_of_slots);
 	tcase_add_test(tcase, a_change_is_not_waited_for_for_ever);
+	tcase_add_test(tcase, what_has_no_memory_is_not_read);
 	tcase_add_test(tcase, a_process_of_another_user_is_gone);
 	tcase_add_test(tcase, who_got_a_slot_late_keeps_it);
 	suite_add_tcase(suite, tcase);
