@@ -114,6 +114,7 @@ alone_run(struct session *s)
 		end = s->end;
 		part(s);
 	}
+	log_be_patient(LOG_PATIENCE_MS);
 	session_finish(s, end);
 	_exit(0);
 }

@@ -24,6 +24,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "fd.h"
 #include "handover.h"
 #include "log_inner.h"
@@ -35,6 +36,7 @@
 static const char *program_name; /* NULL: LOG_IDENTIFIER */
 static enum log_kind target_kind = LOG_TO_STDERR;
 static bool stderr_is_patient; /* a file: writing to it does not wait */
+static int patience_ms; /* for a reader that is behind */
 
 /* What one line is put together from, for one system call. */
 struct parts {
@@ -64,6 +66,37 @@ socket_name(const char *path)
 	return name;
 }
 
+/* Whether a reader that is behind has made room before until. */
+static bool
+await_room(struct deadline until)
+{
+	struct pollfd room = { .fd = LOG_FD, .events = POLLOUT };
+	int ms = deadline_left(until, clock_us());
+
+	return ms > 0 && poll(&room, 1, ms) == 1;
+}
+
+/* One try, or as many as patience_ms has room for.  0 or -errno. */
+static int
+try_to_send(const struct msghdr *message)
+{
+	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+	struct deadline until;
+
+	if (sendmsg(LOG_FD, message, flags) >= 0)
+		return 0;
+	if (errno != EAGAIN || patience_ms == 0)
+		return -errno;
+	/* Others wait for the same room: it may be gone again. */
+	until = deadline_after(clock_us(), patience_ms);
+	while (await_room(until))
+		if (sendmsg(LOG_FD, message, flags) >= 0)
+			return 0;
+		else if (errno != EAGAIN)
+			return -errno;
+	return -EAGAIN;
+}
+
 static void
 send_parts(struct parts *parts, const char *path)
 {
@@ -72,16 +105,14 @@ send_parts(struct parts *parts, const char *path)
 		.msg_iov = parts->vec,
 		.msg_iovlen = parts->n,
 	};
-	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+	int r = try_to_send(&message);
 
-	if (sendmsg(LOG_FD, &message, flags) >= 0)
-		return;
-	if (errno != ECONNREFUSED && errno != ENOTCONN && errno != ECONNRESET)
+	if (r != -ECONNREFUSED && r != -ENOTCONN && r != -ECONNRESET)
 		return;
 	name = socket_name(path);
 	message.msg_name = &name;
 	message.msg_namelen = sizeof(name);
-	sendmsg(LOG_FD, &message, flags);
+	(void)sendmsg(LOG_FD, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* A pipe that nobody empties must not stop us: then the line is lost. */
@@ -246,6 +277,12 @@ log_open(const char *program, enum rules_log_target target)
 		target_kind = LOG_TO_JOURNAL;
 	else if (target == TARGET_SYSLOG)
 		target_kind = LOG_TO_SYSLOG;
+}
+
+void
+log_be_patient(int ms)
+{
+	patience_ms = ms;
 }
 
 void

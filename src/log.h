@@ -3,7 +3,8 @@
  *
  * The one idea: the target is opened once, by whoever still may open things;
  * everybody after that inherits one descriptor, LOG_FD, and writes each line
- * with one system call.  Nothing here ever blocks or fails a caller.
+ * with one system call.  Nothing here ever fails a caller, or blocks one that
+ * has not asked for it.
  *
  * No printf: lines are built with line.h.
  */
@@ -47,6 +48,16 @@ void log_open(const char *program, enum rules_log_target target);
 /* After exec: the target is kind, its socket is at LOG_FD already. */
 void log_adopt(const char *program, enum log_kind kind);
 enum log_kind log_kind(void);
+
+/*
+ * For a process that has nothing else to do any more, as its connection is
+ * over: a journal or syslog daemon that is behind gets up to ms milliseconds
+ * to make room for a line, which is thrown away otherwise.
+ */
+void log_be_patient(int ms);
+
+/* Short: the connection keeps its slot meanwhile, also if nobody reads. */
+#define LOG_PATIENCE_MS 100
 
 /*
  * One event; text ends at a newline, if there is one.  priority is syslog's

@@ -100,6 +100,7 @@ carry(void)
 	lean_trim();
 	end = relay_run(&relay, &stop);
 	relay_finish(&relay, end);
+	log_be_patient(LOG_PATIENCE_MS);
 	put_on_record(record, end);
 }
 

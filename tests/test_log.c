@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -393,6 +394,65 @@ say_to_nobody(const void *arg)
 	log_event(LOG_INFO, "hello?");
 }
 
+/* Says so on the pipe when not one line more would fit, then one more. */
+static _Noreturn void
+be_last_in_line(int full)
+{
+	dup2(ears[1], LOG_FD);
+	log_adopt("usherd", LOG_TO_SYSLOG);
+	while (send(LOG_FD, "", 1, MSG_DONTWAIT) >= 0)
+		continue;
+	if (write(full, "", 1) != 1)
+		_exit(1);
+	log_be_patient(60000);
+	log_event(LOG_INFO, "the last");
+	_exit(0);
+}
+
+/* Until it sleeps, or has ended. */
+static void
+await_sleep(pid_t pid)
+{
+	char path[64], text[512];
+	char state = 'R';
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	while (state == 'R' || state == 'D') {
+		FILE *file = fopen(path, "r");
+		char *end;
+
+		ck_assert_ptr_nonnull(file);
+		ck_assert_ptr_nonnull(fgets(text, sizeof(text), file));
+		fclose(file);
+		end = strrchr(text, ')');
+		ck_assert_ptr_nonnull(end);
+		state = end[2];
+	}
+}
+
+START_TEST(who_is_patient_gets_a_line_through)
+{
+	const char *heard;
+	pid_t child;
+	int full[2];
+	char byte;
+
+	ck_assert_int_eq(pipe(full), 0);
+	child = fork();
+	if (child == 0)
+		be_last_in_line(full[1]);
+	ck_assert_int_eq(read(full[0], &byte, 1), 1);
+	await_sleep(child);
+	do {
+		struct pollfd more = { .fd = ears[0], .events = POLLIN };
+
+		ck_assert_int_eq(poll(&more, 1, 20000), 1);
+		heard = hear();
+	} while (strstr(heard, "the last") == NULL);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+END_TEST
+
 START_TEST(nobody_who_logs_ever_waits)
 {
 	in_child(say_to_nobody, &events[_i].kind);
@@ -447,6 +507,7 @@ log_suite(void)
 	tcase_add_loop_test(tcase, each_target_has_its_form, 0, COUNT(events));
 	tcase_add_loop_test(
 	    tcase, nobody_who_logs_ever_waits, 0, COUNT(events));
+	tcase_add_test(tcase, who_is_patient_gets_a_line_through);
 	tcase_add_test(tcase, lines_are_marked_where_the_journal_reads_them);
 	suite_add_tcase(suite, tcase);
 	return suite;
