@@ -255,5 +255,6 @@ run_python()
 	shift
 	need python3
 	[ -n "${MUX-}" ] || need_built "$usher" "$usherd" "$relay"
-	PYTHONDONTWRITEBYTECODE=1 python3 "$testdir/e2e/$name.py" "$@"
+	PYTHONDONTWRITEBYTECODE=1 timeout --foreground 900 \
+	    python3 "$testdir/e2e/$name.py" "$@"
 }

@@ -77,10 +77,11 @@ def _():
 
     usher = Usher(RULES % "", sockets=sockets)
     through_all = served(usher)
-    threads = [threading.Thread(target=come) for _ in range(3)]
+    threads = [threading.Thread(target=come, daemon=True) for _ in range(3)]
     for t in threads:
         t.start()
     for _ in range(6):
+        usher.acceptor()  # until then a SIGTERM ends it as it ends anybody
         before = count[0]
         expect(wait_for(lambda: count[0] > before + 5), "nobody is served")
         usher.process.terminate()
