@@ -19,8 +19,14 @@ AT_ONCE = 8  # clients of the test's; more would only wait for its processor
 
 
 def fds(pid):
-    return sorted(os.readlink("/proc/%d/fd/%s" % (pid, fd))
-                  for fd in os.listdir("/proc/%d/fd" % pid))
+    """What it has open, sorted; not what it closes while we look."""
+    found = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            found.append(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+        except FileNotFoundError:
+            pass
+    return sorted(found)
 
 
 def memory(pid, key):
@@ -234,7 +240,8 @@ def _():
     for pid in relays:
         have = fds(pid)
         same(sum(fd.startswith("socket:") for fd in have), 2, "sockets")
-        expect(len(have) <= 6, "descriptors: %s" % have)
+        # Three standard ones, the log's place, the scoreboard, and those two.
+        expect(len(have) <= 7, "descriptors: %s" % have)
         with open("/proc/%d/status" % pid) as f:
             text = f.read()
         same(re.search(r"Threads:\s+(\d+)", text).group(1), "1", "threads")
