@@ -164,8 +164,11 @@ scoreboard_owner(const struct connection *slot)
 {
 	int32_t pid = atomic_load(&slot->pid);
 
-	/* -1: nobody's, see scoreboard_mend.c. */
-	return pid < -1 ? -pid : pid;
+	/*
+	 * -1: nobody's, see scoreboard_mend.c.  The least has no negative: no
+	 * process is called so, somebody has written over it.
+	 */
+	return pid < -1 && pid != INT32_MIN ? -pid : pid;
 }
 
 /* Connections of this source now: an IPv4 address or an IPv6 /64. */
