@@ -48,13 +48,28 @@ add_addr(struct request *request, unsigned short type, const struct addr *addr)
 /* What to do with an answer; true: enough. */
 typedef bool take(const struct nlmsghdr *message, void *into);
 
+/*
+ * What follows something of len bytes at at, of which n are left.  As the
+ * kernel's macros, but for a padding that is cut short, and without a cast
+ * that loses alignment.
+ */
+static const void *
+behind(const void *at, size_t len, size_t *n)
+{
+	len = NLMSG_ALIGN(len);
+	if (len > *n)
+		len = *n;
+	*n -= len;
+	return (const uint8_t *)at + len;
+}
+
 /* Returns 1 at the end of the answers, 0 if more may come, or -errno. */
 static int
 take_all(uint8_t *buffer, size_t n, bool dump, take *taker, void *into)
 {
-	struct nlmsghdr *at = (struct nlmsghdr *)(void *)buffer;
+	const struct nlmsghdr *at = (const void *)buffer;
 
-	for (; NLMSG_OK(at, n); at = NLMSG_NEXT(at, n)) {
+	for (; NLMSG_OK(at, n); at = behind(at, at->nlmsg_len, &n)) {
 		if (at->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (at->nlmsg_type == NLMSG_ERROR)
@@ -100,10 +115,11 @@ ask(const struct request *request, take *taker, void *into)
 static const void *
 attribute(const struct nlmsghdr *message, unsigned type, size_t n)
 {
-	const struct rtattr *at = RTM_RTA(NLMSG_DATA(message));
-	size_t left = RTM_PAYLOAD(message);
+	size_t left = NLMSG_PAYLOAD(message, 0);
+	const struct rtattr *at =
+	    behind(NLMSG_DATA(message), sizeof(struct rtmsg), &left);
 
-	for (; RTA_OK(at, left); at = RTA_NEXT(at, left))
+	for (; RTA_OK(at, left); at = behind(at, at->rta_len, &left))
 		if (at->rta_type == type && RTA_PAYLOAD(at) >= n)
 			return RTA_DATA(at);
 	return NULL;
