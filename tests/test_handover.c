@@ -41,7 +41,7 @@ START_TEST(longest_state_fits)
 		.slot = SCOREBOARD_SLOTS - 1,
 		.log_kind = LOG_TO_SYSLOG,
 		.log = LOG_NONE,
-		.options = { INT64_MAX, INT64_MAX, -1 },
+		.options = { INT64_MAX, INT64_MAX, -1, 0 },
 		.state = { true, false, true, false, true, PUMP_PIPE,
 		    PUMP_PIPE },
 	};
@@ -159,7 +159,7 @@ random_options(uint64_t *seed)
 		.kind = rig_random(seed, 4) == 0 ? RIG_UNIX : RIG_TCP,
 		.send_size = sizes[rig_random(seed, N_SIZES)],
 		.receive_size = sizes[rig_random(seed, N_SIZES)],
-		.relay = { -1, -1, (int64_t)(1 + rig_random(seed, 5)) },
+		.relay = { -1, -1, (int64_t)(1 + rig_random(seed, 5)), 0 },
 	};
 }
 
@@ -331,7 +331,7 @@ START_TEST(execs_with_full_pipes_and_half_closed)
 	struct rig_options options = { .kind = RIG_TCP,
 		.send_size = 65536,
 		.receive_size = 65536,
-		.relay = { -1, -1, 20 } };
+		.relay = { -1, -1, 20, 0 } };
 	struct rig rig = { 0 };
 	uint64_t up, down;
 
@@ -353,7 +353,7 @@ END_TEST
 START_TEST(hands_the_finished_side_over)
 {
 	struct rig_options options = { .kind = (enum rig_kind)_i,
-		.relay = { -1, -1, 20 } };
+		.relay = { -1, -1, 20, 0 } };
 	struct rig rig = { 0 };
 
 	plan.client_at = plan.backend_at = -1;
@@ -400,7 +400,7 @@ signals(const char *status, const char *set)
 START_TEST(relay_has_its_own_and_nothing_else)
 {
 	struct rig_options options = { .kind = RIG_TCP,
-		.relay = { -1, -1, 20 } };
+		.relay = { -1, -1, 20, 0 } };
 	struct rig rig = { 0 };
 	unsigned long long caught;
 	char text[4096];
@@ -446,7 +446,7 @@ status_value(const char *status, const char *key)
 START_TEST(idle_relay_is_small)
 {
 	struct rig_options options = { .kind = RIG_TCP,
-		.relay = { -1, -1, 20 } };
+		.relay = { -1, -1, 20, 0 } };
 	struct rig rig = { 0 };
 	char text[8192];
 
@@ -474,7 +474,7 @@ END_TEST
 START_TEST(signal_before_the_exec_counts_after_it)
 {
 	struct rig_options options = { .kind = RIG_TCP,
-		.relay = { -1, -1, 20 } };
+		.relay = { -1, -1, 20, 0 } };
 	struct rig rig = { 0 };
 
 	plan.client_at = plan.backend_at = -1;
@@ -494,7 +494,7 @@ START_TEST(goes_on_if_the_exec_fails)
 	struct rig_options options = { .kind = RIG_TCP,
 		.send_size = 65536,
 		.receive_size = 65536,
-		.relay = { -1, -1, 20 } };
+		.relay = { -1, -1, 20, 0 } };
 	struct rig rig = { 0 };
 	uint64_t up, down;
 	int descriptors;

@@ -112,11 +112,13 @@ has_changed(void)
 	static uint16_t sources[SCOREBOARD_SOURCES];
 	static struct tally services[SERVICES];
 	static uint8_t slots[SLOTS * CONNECTION_SIZE];
+	bool changed = follow(&head, board.head, sizeof(head));
 
-	return follow(&head, board.head, sizeof(head)) |
-	    follow(sources, (void *)board.sources, sizeof(sources)) |
-	    follow(services, board.services, sizeof(services)) |
-	    follow(slots, board.slots, sizeof(slots));
+	/* All of them, each time: each remembers what it has seen. */
+	changed |= follow(sources, (void *)board.sources, sizeof(sources));
+	changed |= follow(services, board.services, sizeof(services));
+	changed |= follow(slots, board.slots, sizeof(slots));
+	return changed;
 }
 
 /* The board as it is now, but with the child's slot in the hands of pid. */
