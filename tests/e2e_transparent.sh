@@ -54,7 +54,12 @@ sees_client()
 	case $1 in
 	*:*) wanted=2001:db8:1::2 ;;
 	esac
-	answer=$(ask "$1" "$2")
+	# Neighbours may have to find each other first: no answer is no answer
+	# yet, another one is wrong.
+	for _ in 1 2 3 4 5; do
+		answer=$(ask "$1" "$2") || :
+		[ -z "$answer" ] || break
+	done
 	[ "${answer% *}" = "$wanted" ] || {
 		printf '# expected %s, got "%s"\n' "$wanted" "$answer"
 		return 1
