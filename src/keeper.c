@@ -53,7 +53,6 @@ struct keeper {
 	int64_t retire_due_us; /* 0, or tell the old one again then */
 	int requests; /* our end of where children ask */
 	struct reload reload;
-	bool ready;
 	int64_t report_due_us, watchdog_due_us, idle_due_us;
 	uint32_t reported; /* connections, at the last report */
 	uint64_t idle_total; /* connections ever, at the last look */
@@ -228,7 +227,6 @@ report_ready(struct keeper *k)
 	write_status(k, &text);
 	notify_send(buffer);
 	k->reported = atomic_load(&k->options->board->head->connections);
-	k->ready = true;
 }
 
 /*
