@@ -67,11 +67,19 @@ bulk_through_ssh()
 	    cmp "$tmp/bulk" "$tmp/bulk.back"
 }
 
-# Only ocserv has the certificate that the client insists on, and not all of
-# them write a line about it.
+# ocserv's key, as openconnect names it: not every ocserv writes a line about
+# whom it lets in.
+ocserv_pin()
+{
+	openssl x509 -in "$tmp/ocserv.crt" -noout -pubkey |
+	    openssl pkey -pubin -outform DER |
+	    openssl dgst -sha256 -binary | base64
+}
+
 openconnect_gets_cookie()
 {
-	says "COOKIE='" ask_for_cookie
+	says "COOKIE='" ask_for_cookie &&
+	    says "FINGERPRINT='pin-sha256:$(ocserv_pin)'" ask_for_cookie
 }
 
 ask_for_cookie()
