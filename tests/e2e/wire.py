@@ -334,13 +334,20 @@ class Usher:
         """usher status --json, read."""
         return json.loads(self.status("--json"))
 
+    def rows(self):
+        """The connections that usher status lists; None before there is a
+        scoreboard: who starts usher has the port before usher has one."""
+        try:
+            return self.table()["connections"]
+        except Failure:
+            return None
+
     def acceptor(self):
         """The child of usherd that accepts, or has workers that do."""
         def find():
             processes = self.descendants()
-            try:
-                rows = self.table()["connections"]
-            except Failure:  # there is no scoreboard yet
+            rows = self.rows()
+            if rows is None:
                 return None
             processes -= {row["pid"] for row in rows}
             processes = {p for p in processes
@@ -383,8 +390,7 @@ class Usher:
 
     def process_of(self, client):
         """The process that has this connection now."""
-        pid = wait_for(lambda: [row["pid"] for row in
-                                self.table()["connections"]
+        pid = wait_for(lambda: [row["pid"] for row in self.rows() or ()
                                 if row["client_port"] == client.local])
         expect(pid, "nobody has it: %s" % self.table())
         return pid[0]
@@ -398,7 +404,7 @@ class Usher:
     def relay_of(self, client):
         """The usher-relay of this connection, once it is quiet."""
         def find():
-            for row in self.table()["connections"]:
+            for row in self.rows() or ():
                 if (row["client_port"] == client.local and
                         title(row["pid"]).startswith("usher-relay")):
                     return row["pid"]
