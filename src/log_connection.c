@@ -260,7 +260,7 @@ void
 log_end(struct scoreboard *board, struct connection *slot, enum rules_log log,
     bool hide_client)
 {
-	(void)scoreboard_ended(slot);
+	(void)scoreboard_ended(board, slot);
 	if (atomic_load(&slot->due))
 		log_connection(board, slot, log, hide_client);
 	atomic_store(&slot->due, 0);

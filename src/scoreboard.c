@@ -307,16 +307,27 @@ scoreboard_decided(
 	atomic_store(&slot->state, CONN_OPEN);
 }
 
+/* It counts for nothing any more, but as a process that is still there. */
+static void
+leave(const struct scoreboard *board, struct connection *slot)
+{
+	drop_source(board, &slot->client);
+	drop_pending(board->head, slot);
+	if (slot->service != CONN_NO_SERVICE)
+		drop(&scoreboard_tally(board, slot->service)->connections);
+}
+
 bool
-scoreboard_ended(struct connection *slot)
+scoreboard_ended(struct scoreboard *board, struct connection *slot)
 {
 	uint32_t state = atomic_load(&slot->state);
 
-	while (state == CONN_PENDING || state == CONN_OPEN)
-		if (atomic_compare_exchange_weak(
-			&slot->state, &state, CONN_ENDED))
-			return true;
-	return false;
+	if ((state != CONN_PENDING && state != CONN_OPEN) ||
+	    !begin(board->head, slot, state))
+		return false;
+	leave(board, slot);
+	atomic_store(&slot->state, CONN_ENDED);
+	return true;
 }
 
 /* Adds what the connection moved to its service's totals. */
@@ -328,8 +339,6 @@ total(const struct scoreboard *board, const struct connection *slot)
 
 	if (slot->service == CONN_NO_SERVICE)
 		atomic_fetch_add(&tally->total, 1);
-	else
-		drop(&tally->connections);
 	atomic_fetch_add(&tally->bytes_in, atomic_load(&slot->bytes_in));
 	atomic_fetch_add(&tally->bytes_out, atomic_load(&slot->bytes_out));
 	atomic_fetch_add(&tally->ends[end], 1);
@@ -348,9 +357,9 @@ scoreboard_give_back(struct scoreboard *board, struct connection *slot)
 	}
 	if (!begin(head, slot, state))
 		return false;
+	if (state != CONN_ENDED)
+		leave(board, slot);
 	total(board, slot);
-	drop_source(board, &slot->client);
-	drop_pending(head, slot);
 	drop(&head->connections);
 	scoreboard_free(board, scoreboard_index(board, slot));
 	return true;

@@ -187,10 +187,12 @@ void scoreboard_decided(
     struct scoreboard *board, struct connection *slot, uint16_t row);
 
 /*
- * The connection has ended, slot->end says how and stays as it is.  Returns
+ * The connection has ended, slot->end says how and stays as it is.  No longer
+ * pending, and none of its source's or its service's: only the process, which
+ * may have to wait for the log, still is one of max-connections.  Returns
  * false if it had ended before, or if its process was killed in a change.
  */
-bool scoreboard_ended(struct connection *slot);
+bool scoreboard_ended(struct scoreboard *board, struct connection *slot);
 
 /*
  * Gives a slot back, adding it to the totals under slot->end.  Only the

@@ -101,6 +101,8 @@ count(const struct scoreboard *board, const struct connection *slot,
 	if (wait && (state == CONN_MOVING || state == CONN_FREE))
 		return false;
 	sum->connections++;
+	if (state == CONN_ENDED)
+		return true;
 	if (slot->pending)
 		sum->pending++;
 	if (slot->service < SCOREBOARD_SERVICES)

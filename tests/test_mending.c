@@ -64,7 +64,7 @@ live(void)
 	scoreboard_decided(&board, slot, 0);
 	slot->bytes_in = 1;
 	slot->end = END_IDLE;
-	scoreboard_ended(slot);
+	scoreboard_ended(&board, slot);
 	scoreboard_give_back(&board, slot);
 	_exit(0);
 }

@@ -93,8 +93,14 @@ START_TEST(a_connection_is_counted_from_take_to_give_back)
 	slot->bytes_in = 3;
 	slot->bytes_out = 5;
 	slot->end = END_IDLE;
-	ck_assert(scoreboard_ended(slot));
-	ck_assert(!scoreboard_ended(slot));
+	ck_assert(scoreboard_ended(&board, slot));
+	ck_assert(!scoreboard_ended(&board, slot));
+	for (int i = 0; i < 2; i++) { /* as counted, and counted again */
+		ck_assert_uint_eq(board.head->connections, 1);
+		ck_assert_uint_eq(scoreboard_source_count(&board, &client), 0);
+		ck_assert_uint_eq(tally->connections, 0);
+		ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	}
 	ck_assert(scoreboard_give_back(&board, slot));
 	ck_assert(!scoreboard_give_back(&board, slot));
 	assert_empty();
@@ -255,7 +261,7 @@ START_TEST(mend_tells_of_each_connection_it_claims)
 
 	if (child == 0) {
 		scoreboard_take(&board, 10, &client);
-		scoreboard_ended(scoreboard_take(&board, 10, &client));
+		scoreboard_ended(&board, scoreboard_take(&board, 10, &client));
 		_exit(0);
 	}
 	waitpid(child, NULL, 0);

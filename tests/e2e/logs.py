@@ -257,5 +257,32 @@ def _():
     usher.stop()
 
 
+@check("whose line has to wait for its reader is nobody's client any more")
+def _():
+    dev = tmp + "/dev-full"
+    os.mkdir(dev)
+    open(dev + "/null", "w").close()
+    reader = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    reader.bind(dev + "/log")
+    os.chmod(dev + "/log", 0o777)
+    usher = Usher((RULES % "syslog").replace("max-per-source = 1",
+                                             "max-per-source = 20"),
+                  through=over("/dev", dev))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        filler.connect(dev + "/log")
+        filler.setblocking(False)
+        try:
+            while True:
+                filler.send(b"nobody reads this")
+        except BlockingIOError:
+            pass
+    for _ in range(40):
+        with usher.connect() as client:
+            client.send(hello("x.example.net"))
+            same(client.line(), "any")
+    usher.stop()
+    reader.close()
+
+
 if __name__ == "__main__":
     sys.exit(run_checks(*sys.argv[1:]))
