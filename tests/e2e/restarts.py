@@ -3,6 +3,7 @@ load, idleness, and death, on a machine with systemd: tests/e2e_systemd.sh."""
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +13,9 @@ import time
 
 from machine import (PORT, SOCKET, UNIT, alive, await_message, await_state,
                      backends, children_of, drop_in, free_port, fresh, greeted,
-                     is_listed, main_pid, refused, rules, run, serving, show,
-                     state, status, systemctl, to, write)
+                     is_listed, last_moment, main_pid, messages, refused,
+                     rules, run, serving, show, state, status, systemctl, to,
+                     write)
 from wire import (Backend, Client, check, expect, run_checks, same, tmp,
                   wait_for)
 
@@ -133,6 +135,12 @@ class Ssh:
         self.daemon.wait(30)
 
 
+def what_went_wrong(start):
+    """What usher said since then, but of those who were served to their end."""
+    return [m for m in messages("-t", "usher", after=start)
+            if not re.search("end=client-closed", m)][-12:]
+
+
 def under_load(change):
     """None of 2,000 connects is refused, an ssh session and a download survive
     and stay in the table, while change() is done again and again."""
@@ -152,17 +160,21 @@ def under_load(change):
         """ % (ssh.port, files.address, backends["old"].address))
     ssh.connect(port)
     download = Download(port)
+    start = last_moment()
     load = Load(port)
     pids = [main_pid()]
-    while load.done < 2000 or len(pids) < 4:
-        wait_for(lambda: load.has_done(250 * len(pids)), 60)
-        expect(not load.lost, "lost: %s" % load.lost)
-        change()
-        pids.append(main_pid())
-        expect(is_listed(download.client), "the table has lost the download")
-    load.end()
+    try:
+        while not load.lost and (load.done < 2000 or len(pids) < 4):
+            wait_for(lambda: load.has_done(250 * len(pids)), 60)
+            change()
+            pids.append(main_pid())
+            expect(is_listed(download.client),
+                   "the table has lost the download")
+    finally:
+        load.end()
     print("# %d times, %d connects" % (len(pids) - 1, load.done))
-    same(load.lost, [])
+    expect(not load.lost, "%d lost: %s; %s" % (
+        len(load.lost), load.lost[:3], what_went_wrong(start)))
     same(len(set(pids)), len(pids), "different processes")
     ssh.alive()
     expect(wait_for(lambda: sorted(
