@@ -83,7 +83,7 @@ static const struct {
 } ranges[NUMBERS] = {
 	{ FORMAT, FORMAT },
 	{ 0, SCOREBOARD_SLOTS - 1 },
-	{ 0, LOG_TO_SYSLOG },
+	{ 0, LOG_KIND_LAST },
 	{ 0, LOG_NONE },
 	{ 0, 1 },
 	{ -1, INT64_MAX },
@@ -377,7 +377,7 @@ handover_is_many(enum log_kind *ret)
 
 	if (kind == NULL)
 		return 0;
-	if (kind[0] < '0' || kind[0] > '0' + LOG_TO_SYSLOG || kind[1] != '\0')
+	if (kind[0] < '0' || kind[0] > '0' + LOG_KIND_LAST || kind[1] != '\0')
 		return -EINVAL;
 	*ret = (enum log_kind)(kind[0] - '0');
 	return 1;

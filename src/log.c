@@ -5,6 +5,8 @@
  * (systemd.io/JOURNAL_NATIVE_PROTOCOL).  To /dev/log goes the form of RFC 3164
  * without a time: there is no way to ask a daemon whether it takes RFC 5424,
  * every one takes this, and each puts the time of arrival, which is the same.
+ * Who is told that theirs does writes the header of RFC 5424, section 6; time
+ * and host are "-" there, which 6.2.3 and 6.2.4 allow, for the same reason.
  *
  * The sockets are connected, so they work after chroot() and without looking
  * up a path each time.  When the reader was restarted under a new socket, one
@@ -37,6 +39,13 @@ static const char *program_name; /* NULL: LOG_IDENTIFIER */
 static enum log_kind target_kind = LOG_TO_STDERR;
 static bool stderr_is_patient; /* a file: writing to it does not wait */
 static int patience_ms; /* for a reader that is behind */
+
+static bool
+is_stderr(void)
+{
+	return target_kind == LOG_TO_STDERR ||
+	    target_kind == LOG_TO_STDERR_MARKED;
+}
 
 /* What one line is put together from, for one system call. */
 struct parts {
@@ -128,48 +137,73 @@ write_parts(struct parts *parts)
 		return;
 }
 
+static void
+write_journal_head(struct line *head, int priority)
+{
+	line_text(head,
+	    "SYSLOG_IDENTIFIER=" LOG_IDENTIFIER
+	    "\nSYSLOG_FACILITY=3\nPRIORITY=");
+	line_int(head, priority);
+	line_text(head, "\nMESSAGE=");
+}
+
+static void
+write_old_head(struct line *head, int priority)
+{
+	line_char(head, '<');
+	line_int(head, LOG_DAEMON | priority);
+	line_text(head, ">" LOG_IDENTIFIER "[");
+	line_int(head, getpid());
+	line_text(head, "]: ");
+}
+
+/* RFC 5424, section 6: time and host are left out, and structured data. */
+static void
+write_new_head(struct line *head, int priority, const char *msgid)
+{
+	line_char(head, '<');
+	line_int(head, LOG_DAEMON | priority);
+	line_text(head, ">1 - - " LOG_IDENTIFIER " ");
+	line_int(head, getpid());
+	line_char(head, ' ');
+	line_text(head, msgid);
+	line_text(head, " - ");
+}
+
 void
 log_send(int priority, const char *prefix, const char *text,
     const struct line *fields)
 {
 	struct parts parts = { .n = 0 };
-	char head[80];
-	struct line line = LINE(head);
-	size_t n = strcspn(text, "\n");
+	char buffer[80];
+	struct line head = LINE(buffer);
 
 	if (target_kind == LOG_TO_JOURNAL) {
-		line_text(&line,
-		    "SYSLOG_IDENTIFIER=" LOG_IDENTIFIER
-		    "\nSYSLOG_FACILITY=3\nPRIORITY=");
-		line_int(&line, priority);
-		line_text(&line, "\nMESSAGE=");
-		add(&parts, head);
-		add_bytes(&parts, text, n);
-		add(&parts, "\n");
-		if (fields)
-			add_bytes(&parts, fields->text, fields->len);
-		send_parts(&parts, JOURNAL_SOCKET);
+		write_journal_head(&head, priority);
 	} else if (target_kind == LOG_TO_SYSLOG) {
-		line_char(&line, '<');
-		line_int(&line, LOG_DAEMON | priority);
-		line_text(&line, ">" LOG_IDENTIFIER "[");
-		line_int(&line, getpid());
-		line_text(&line, "]: ");
-		add(&parts, head);
-		add_bytes(&parts, text, n);
-		send_parts(&parts, SYSLOG_SOCKET);
-	} else {
-		if (target_kind == LOG_TO_STDERR_MARKED) {
-			line_char(&line, '<');
-			line_int(&line, priority);
-			line_char(&line, '>');
-		}
-		add(&parts, head);
-		add(&parts, prefix);
-		add_bytes(&parts, text, n);
-		add(&parts, "\n");
-		write_parts(&parts);
+		write_old_head(&head, priority);
+	} else if (target_kind == LOG_TO_RFC5424) {
+		write_new_head(
+		    &head, priority, fields != NULL ? "connection" : "-");
+	} else if (target_kind == LOG_TO_STDERR_MARKED) {
+		line_char(&head, '<');
+		line_int(&head, priority);
+		line_char(&head, '>');
 	}
+	add_bytes(&parts, head.text, head.len);
+	if (is_stderr())
+		add(&parts, prefix);
+	add_bytes(&parts, text, strcspn(text, "\n"));
+	if (target_kind == LOG_TO_JOURNAL || is_stderr())
+		add(&parts, "\n");
+	if (target_kind == LOG_TO_JOURNAL && fields != NULL)
+		add_bytes(&parts, fields->text, fields->len);
+	if (is_stderr())
+		write_parts(&parts);
+	else
+		send_parts(&parts,
+		    target_kind == LOG_TO_JOURNAL ? JOURNAL_SOCKET :
+						    SYSLOG_SOCKET);
 }
 
 void
@@ -252,10 +286,24 @@ connect_to(const char *path)
 	return dup3(reader, LOG_FD, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
+/* By target; NULL for the two that need none. */
+static const struct {
+	const char *path, *excuse;
+	enum log_kind kind;
+} readers[] = {
+	[TARGET_JOURNAL] = { JOURNAL_SOCKET,
+	    "logging here, not to " JOURNAL_SOCKET, LOG_TO_JOURNAL },
+	[TARGET_SYSLOG] = { SYSLOG_SOCKET,
+	    "logging here, not to " SYSLOG_SOCKET, LOG_TO_SYSLOG },
+	[TARGET_RFC5424] = { SYSLOG_SOCKET,
+	    "logging here, not to " SYSLOG_SOCKET, LOG_TO_RFC5424 },
+	[TARGET_STDERR] = { NULL, NULL, LOG_TO_STDERR },
+};
+
 void
 log_open(const char *program, enum rules_log_target target)
 {
-	int r = 0;
+	int r;
 
 	program_name = program;
 	stderr_is_patient = is_patient();
@@ -263,20 +311,13 @@ log_open(const char *program, enum rules_log_target target)
 	    stderr_is_journal() ? LOG_TO_STDERR_MARKED : LOG_TO_STDERR;
 	if (target == TARGET_AUTO)
 		target = choose();
-	if (target == TARGET_JOURNAL)
-		r = connect_to(JOURNAL_SOCKET);
-	else if (target == TARGET_SYSLOG)
-		r = connect_to(SYSLOG_SOCKET);
+	if (readers[target].path == NULL)
+		return;
+	r = connect_to(readers[target].path);
 	if (r < 0)
-		log_errno(LOG_WARNING,
-		    target == TARGET_JOURNAL ?
-			"logging here, not to " JOURNAL_SOCKET :
-			"logging here, not to " SYSLOG_SOCKET,
-		    -r);
-	else if (target == TARGET_JOURNAL)
-		target_kind = LOG_TO_JOURNAL;
-	else if (target == TARGET_SYSLOG)
-		target_kind = LOG_TO_SYSLOG;
+		log_errno(LOG_WARNING, readers[target].excuse, -r);
+	else
+		target_kind = readers[target].kind;
 }
 
 void

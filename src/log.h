@@ -35,7 +35,10 @@ enum log_kind {
 	LOG_TO_STDERR_MARKED, /* "<6>" in front: it is the journal's */
 	LOG_TO_JOURNAL, /* native protocol */
 	LOG_TO_SYSLOG, /* RFC 3164 */
+	LOG_TO_RFC5424, /* to the same socket */
 };
+
+#define LOG_KIND_LAST LOG_TO_RFC5424
 
 /*
  * Chooses and opens the target and puts its socket at LOG_FD (handover.h).

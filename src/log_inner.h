@@ -10,8 +10,9 @@
 #define LOG_TEXT_MAX 2048
 
 /*
- * Sends one line, with prefix in front on standard error.  fields, "NAME=value"
- * lines, is for the journal.
+ * Sends one line, with prefix in front on standard error.  fields are those of
+ * a connection, "NAME=value" lines for the journal; NULL: it is of something
+ * else.
  */
 void log_send(int priority, const char *prefix, const char *text,
     const struct line *fields);

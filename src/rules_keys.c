@@ -23,6 +23,7 @@ static const struct choice log_target_choices[] = {
 	{ "auto", TARGET_AUTO, false },
 	{ "journal", TARGET_JOURNAL, false },
 	{ "syslog", TARGET_SYSLOG, false },
+	{ "syslog-rfc5424", TARGET_RFC5424, false },
 	{ "stderr", TARGET_STDERR, false },
 	{ NULL, 0, false },
 };

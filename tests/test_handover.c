@@ -39,7 +39,7 @@ START_TEST(longest_state_fits)
 {
 	struct handover h = {
 		.slot = SCOREBOARD_SLOTS - 1,
-		.log_kind = LOG_TO_SYSLOG,
+		.log_kind = LOG_KIND_LAST,
 		.log = LOG_NONE,
 		.options = { INT64_MAX, INT64_MAX, -1, 0 },
 		.state = { true, false, true, false, true, PUMP_PIPE,
@@ -71,7 +71,7 @@ static const char *const bad[] = {
 	"1 - 0 0 0 -1 -1 0 0 0 0 0 0 0 0",
 	"1 65536 0 0 0 -1 -1 0 0 0 0 0 0 0 0",
 	"1 -1 0 0 0 -1 -1 0 0 0 0 0 0 0 0",
-	"1 0 4 0 0 -1 -1 0 0 0 0 0 0 0 0",
+	"1 0 5 0 0 -1 -1 0 0 0 0 0 0 0 0",
 	"1 0 0 3 0 -1 -1 0 0 0 0 0 0 0 0",
 	"1 0 0 0 2 -1 -1 0 0 0 0 0 0 0 0",
 	"1 0 0 0 0 -2 -1 0 0 0 0 0 0 0 0",

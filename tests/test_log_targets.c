@@ -13,6 +13,7 @@
 
 #include "handover.h"
 #include "log.h"
+#include "log_inner.h"
 #include "log_rig.h"
 
 static void
@@ -22,6 +23,28 @@ say_event(const void *arg)
 	log_errno(LOG_ERR, "cannot fork", EACCES);
 	log_event(LOG_INFO, "one line\nof two");
 }
+
+static void
+say_end(const void *arg)
+{
+	static const struct line none;
+
+	(void)arg;
+	log_adopt("usherd", LOG_TO_RFC5424);
+	log_send(LOG_INFO, "", "end=gone", &none);
+}
+
+/* MSGID is what RFC 5424, 6.2.7 has to tell kinds of lines apart. */
+START_TEST(a_connection_has_its_msgid)
+{
+	char heard[8192];
+
+	in_child(say_end, NULL);
+	strcpy(heard, hear());
+	blot(heard, " usher ");
+	ck_assert_str_eq(heard, "<30>1 - - usher N connection - end=gone");
+}
+END_TEST
 
 #define REASON "Permission denied" /* EACCES, in either libc */
 
@@ -40,6 +63,8 @@ static const struct {
 	    "MESSAGE=one line\n" },
 	{ LOG_TO_SYSLOG, "<27>usher[N]: cannot fork: " REASON,
 	    "<30>usher[N]: one line" },
+	{ LOG_TO_RFC5424, "<27>1 - - usher N - - cannot fork: " REASON,
+	    "<30>1 - - usher N - - one line" },
 };
 
 START_TEST(each_target_has_its_form)
@@ -49,9 +74,11 @@ START_TEST(each_target_has_its_form)
 	in_child(say_event, &events[_i].kind);
 	strcpy(heard, hear());
 	blot(heard, "usher[");
+	blot(heard, " usher ");
 	ck_assert_str_eq(heard, events[_i].error);
 	strcpy(heard, hear());
 	blot(heard, "usher[");
+	blot(heard, " usher ");
 	ck_assert_str_eq(heard, events[_i].event);
 }
 END_TEST
@@ -181,6 +208,7 @@ log_targets_suite(void)
 	tcase_add_checked_fixture(tcase, open_ears, NULL);
 	tcase_set_timeout(tcase, 30);
 	tcase_add_loop_test(tcase, each_target_has_its_form, 0, COUNT(events));
+	tcase_add_test(tcase, a_connection_has_its_msgid);
 	tcase_add_loop_test(
 	    tcase, nobody_who_logs_ever_waits, 0, COUNT(events));
 	tcase_add_test(tcase, who_is_patient_gets_a_line_through);

@@ -4,6 +4,7 @@ and what fail2ban makes of them."""
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -162,6 +163,103 @@ def _():
     check_bans(["Nov 25 22:00:00 host " + l.partition(">")[2]
                 for l in listener.heard])
     usher.stop()
+
+
+RSYSLOG = """
+global(workDirectory="%(tmp)s")
+module(load="imuxsock" SysSock.Use="off")
+template(name="facts" type="string"
+  string="%%programname%% %%procid%% %%msgid%% %%syslogseverity-text%%:%%msg%%\\n")
+"""
+
+# As an administrator would tell rsyslog to take either form, of its own
+# socket in the place of /dev/log.
+RSYSLOG_FORM = """
+ruleset(name="%(form)s" %(parser)s) {
+  action(type="omfile" file="%(tmp)s/%(form)s.facts" template="facts")
+  action(type="omfile" file="%(tmp)s/%(form)s.file"
+         template="RSYSLOG_TraditionalFileFormat")
+}
+input(type="imuxsock" Socket="%(tmp)s/%(form)s/log" %(special)s
+      ruleset="%(form)s" RateLimit.Interval="0")
+"""
+
+
+class Rsyslog:
+    """A real rsyslogd, of our own, with a socket for each form."""
+
+    def __init__(self):
+        if not shutil.which("rsyslogd"):
+            raise Skipped("rsyslog is not installed")
+        config = RSYSLOG % {"tmp": tmp}
+        for form, parser, special in (
+                ("syslog", "", ""),
+                ("syslog-rfc5424", 'parser="rsyslog.rfc5424"',
+                 'UseSpecialParser="off"')):
+            os.mkdir("%s/%s" % (tmp, form))
+            null = "%s/%s/null" % (tmp, form)
+            open(null, "w").close()
+            os.chmod(null, 0o666)  # usher dump, as nobody, opens it
+            config += RSYSLOG_FORM % {"tmp": tmp, "form": form,
+                                      "parser": parser, "special": special}
+        with open(tmp + "/rsyslog.conf", "w") as f:
+            f.write(config)
+        with open(tmp + "/rsyslog.log", "w") as log:
+            self.process = subprocess.Popen(
+                ["rsyslogd", "-n", "-iNONE", "-f", tmp + "/rsyslog.conf"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        expect(wait_for(lambda: os.path.exists(tmp + "/syslog/log") and
+                        os.path.exists(tmp + "/syslog-rfc5424/log")),
+               "rsyslogd: " + self.said())
+
+    @staticmethod
+    def said():
+        with open(tmp + "/rsyslog.log") as log:
+            return log.read()
+
+    @staticmethod
+    def lines(form, kind):
+        try:
+            with open("%s/%s.%s" % (tmp, form, kind)) as f:
+                return f.read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def tell_rsyslog(form, msgid):
+    usher = Usher(RULES % form, through=over("/dev", "%s/%s" % (tmp, form)))
+    behave_badly(usher)
+    usher.process.send_signal(signal.SIGHUP)
+    expect(wait_for(lambda: [l for l in Rsyslog.lines(form, "facts")
+                             if l.endswith("reloaded the rules")]),
+           "lines: %s" % Rsyslog.lines(form, "facts"))
+    await_ends(lambda: Rsyslog.lines(form, "facts"))
+    expect(wait_for(lambda: len(Rsyslog.lines(form, "file")) >=
+                    len(Rsyslog.lines(form, "facts"))), "lines are missing")
+    for line in Rsyslog.lines(form, "facts"):
+        of = msgid if "end=" in line else "-"
+        expect(re.match(r"usher \d+ %s (err|warning|notice|info): ?\S" % of,
+                        line), line)
+    expect([l for l in Rsyslog.lines(form, "facts") if re.fullmatch(
+        r"usher %d - info: ?reloaded the rules" % usher.process.pid, l)],
+        "not the keeper's pid")
+    check_bans(Rsyslog.lines(form, "file"))
+    usher.stop()
+
+
+@check("rsyslogd takes either form, and fail2ban bans whom it should")
+def _():
+    rsyslog = Rsyslog()
+    try:
+        tell_rsyslog("syslog", "-")
+        tell_rsyslog("syslog-rfc5424", "connection")
+        same(Rsyslog.said(), "", "rsyslogd says")
+    finally:
+        rsyslog.stop()
 
 
 @check("the journal: fields, and fail2ban bans whom it should")
