@@ -12,9 +12,25 @@
 #define ALPN_MAX_BYTES 255 /* RFC 7301, section 3.1 */
 
 static int
-read_protocol(struct parser *parser, const struct word *word, struct value *ret)
+refuse_protocol(struct parser *parser, const struct word *word)
 {
 	struct suggestion best = { NULL, 0 };
+
+	for (size_t i = 0; i < protocols_count; i++)
+		suggest_offer(&best, word->text, word->len, protocols[i].name);
+	suggest_offer(&best, word->text, word->len, "any");
+	suggest_offer(&best, word->text, word->len, "silent");
+	return COMPLAIN(parser, word->at, "unknown protocol ",
+	    QUOTE_WORD(parser, *word),
+	    suggest_likely(&best, word->len) ? ", did you mean \"" :
+					       ", the nearest is \"",
+	    best.name == NULL ? "any" : best.name,
+	    "\"? usher protocols lists them");
+}
+
+static int
+read_protocol(struct parser *parser, const struct word *word, struct value *ret)
+{
 	const struct protocol *found = NULL;
 
 	ret->protocol.kind = PROTOCOL_NAMED;
@@ -24,20 +40,11 @@ read_protocol(struct parser *parser, const struct word *word, struct value *ret)
 		ret->protocol.kind = PROTOCOL_SILENT;
 	if (ret->protocol.kind != PROTOCOL_NAMED)
 		return 0;
-	for (size_t i = 0; i < protocols_count && found == NULL; i++) {
-		suggest_offer(&best, word->text, word->len, protocols[i].name);
+	for (size_t i = 0; i < protocols_count && found == NULL; i++)
 		if (word_is(word, protocols[i].name))
 			found = &protocols[i];
-	}
-	suggest_offer(&best, word->text, word->len, "any");
-	suggest_offer(&best, word->text, word->len, "silent");
 	if (found == NULL)
-		return COMPLAIN(parser, word->at, "unknown protocol ",
-		    QUOTE_WORD(parser, *word),
-		    suggest_likely(&best, word->len) ? ", did you mean \"" :
-						       ", the nearest is \"",
-		    best.name == NULL ? "any" : best.name,
-		    "\"? usher protocols lists them");
+		return refuse_protocol(parser, word);
 	if (found->server_first)
 		return COMPLAIN(parser, word->at, "in ",
 		    QUOTE_WORD(parser, *word),

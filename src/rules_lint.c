@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 
-#include "rules_named.h"
+#include "rules_index.h"
 #include "rules_overlap.h"
 #include "rules_parser.h"
 
@@ -25,7 +25,7 @@ struct later {
 
 struct lint {
 	struct parser *parser;
-	struct named named;
+	struct rules_index index;
 };
 
 /* Whether there is effort left for one more value. */
@@ -193,39 +193,39 @@ covers(const struct draft *draft, const struct later *later)
 static bool
 takes(const struct lint *lint, uint32_t above, const struct later *later)
 {
-	return above<later->index && * later->effort> 0 &&
+	return *later->effort > 0 && later->index > above &&
 	    covers(lint->parser->drafts[above], later);
 }
 
-/* A name of this kind that the later one wants, which must be covered. */
-static const struct name_pattern *
-name_of(const struct later *later, enum condition_kind kind)
+/* A value of this kind that the later one wants, which must be covered. */
+static const struct value *
+value_of(const struct later *later, enum condition_kind kind)
 {
 	const struct condition *own = later->draft->by_kind[kind];
 
 	if (!wants(later->draft, kind))
 		return NULL;
 	if (later->only != NULL && later->kind == kind)
-		return &later->only->name;
+		return later->only;
 	for (size_t i = 0; i < own->n; i++)
 		if (!own->values[i].negated)
-			return &own->values[i].name;
+			return &own->values[i];
 	return NULL;
 }
 
-/* The first above best of those that ask for a name, and take all of this. */
+/* The first above best of those filed under this kind that take all of it. */
 static uint32_t
-find_named(const struct lint *lint, const struct later *later,
+find_filed(const struct lint *lint, const struct later *later,
     enum condition_kind kind, uint32_t best)
 {
-	const struct name_pattern *name = name_of(later, kind);
-	struct named_walk walk;
+	const struct value *value = value_of(later, kind);
+	struct index_walk walk;
 	uint32_t i;
 
-	if (name == NULL)
+	if (value == NULL)
 		return best;
-	named_walk(&lint->named, kind, name, &walk);
-	while ((i = named_next(&walk)) != NAMED_NONE)
+	index_walk(&lint->index, kind, value, &walk);
+	while ((i = index_next(&walk)) != INDEX_NONE)
 		if (i < best && takes(lint, i, later))
 			best = i;
 	return best;
@@ -235,18 +235,18 @@ find_named(const struct lint *lint, const struct later *later,
 static const struct draft *
 find_cover(const struct lint *lint, const struct later *later)
 {
-	const struct named *named = &lint->named;
-	uint32_t best = NAMED_NONE;
+	const struct rules_index *index = &lint->index;
+	uint32_t best = INDEX_NONE;
 
-	for (uint32_t i = 0; i < named->n_others && best == NAMED_NONE; i++) {
-		if (named->others[i] >= later->index)
+	for (uint32_t i = 0; i < index->n_others && best == INDEX_NONE; i++) {
+		if (index->others[i] >= later->index)
 			break;
-		if (takes(lint, named->others[i], later))
-			best = named->others[i];
+		if (takes(lint, index->others[i], later))
+			best = index->others[i];
 	}
-	best = find_named(lint, later, COND_SERVER_NAME, best);
-	best = find_named(lint, later, COND_HTTP_HOST, best);
-	return best == NAMED_NONE ? NULL : lint->parser->drafts[best];
+	for (size_t i = 0; i < index_kinds_count; i++)
+		best = find_filed(lint, later, index_kinds[i], best);
+	return best == INDEX_NONE ? NULL : lint->parser->drafts[best];
 }
 
 /*
@@ -361,7 +361,7 @@ lint_services(struct parser *parser)
 
 	for (size_t i = 0; i < parser->n_drafts; i++)
 		note_kinds(parser->drafts[i]);
-	r = named_build(parser, &lint.named);
+	r = index_build(parser, &lint.index);
 	for (size_t i = 1; i < parser->n_drafts && r == 0; i++)
 		r = lint_one(&lint, i, &effort);
 	return r;

@@ -10,7 +10,7 @@
  *	rules_value.c    values of settings
  *	rules_target.c   addresses and everything about where it goes
  *	rules_condition.c, rules_payload.c   values of conditions
- *	rules_lint.c, rules_named.c, rules_overlap.c, rules_conflict.c
+ *	rules_lint.c, rules_index.c, rules_overlap.c, rules_conflict.c
  *	                 what is wrong between services
  *	rules_loop.c     backends that are usher itself
  */
@@ -26,6 +26,7 @@
 /* A section while it is read, and what lint must know of it later. */
 struct draft {
 	struct place at; /* its [ */
+	size_t name_len; /* of service.name */
 	struct place *backend_at; /* where each stands, beside backends */
 	bool doubtful; /* it has mistakes: no conclusions are drawn from it */
 	bool unread; /* it has a line that was not understood at all */

@@ -41,11 +41,17 @@ add_draft(struct parser *parser)
 
 /* The earlier section of this name, or NULL. */
 static const struct draft *
-find_draft(const struct parser *parser, const char *name)
+find_draft(const struct parser *parser, const char *name, size_t n)
 {
-	for (size_t i = 0; i < parser->n_drafts; i++)
-		if (strcmp(parser->drafts[i]->service.name, name) == 0)
-			return parser->drafts[i];
+	for (size_t i = 0; i < parser->n_drafts; i++) {
+		const struct draft *draft = parser->drafts[i];
+
+		/* Names in a row differ at their end, if at all. */
+		if (draft->name_len == n &&
+		    draft->service.name[n - 1] == name[n - 1] &&
+		    memcmp(draft->service.name, name, n) == 0)
+			return draft;
+	}
 	return NULL;
 }
 
@@ -67,12 +73,13 @@ section_begin(
 	draft->service.name = arena_text(parser->arena, name, n);
 	if (draft->service.name == NULL)
 		return -ENOMEM;
+	draft->name_len = n;
 	draft->at = parser_place(parser, bracket);
 	draft->doubtful = n == 0;
 	draft->unread = n == 0;
 	memset(parser->key_at, 0, sizeof(parser->key_at));
 	parser->now = draft;
-	earlier = n == 0 ? NULL : find_draft(parser, draft->service.name);
+	earlier = n == 0 ? NULL : find_draft(parser, name, n);
 	parser->n_drafts++;
 	if (earlier == NULL)
 		return 0;
