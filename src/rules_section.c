@@ -79,7 +79,7 @@ section_begin(
 	draft->unread = n == 0;
 	memset(parser->key_at, 0, sizeof(parser->key_at));
 	parser->now = draft;
-	earlier = n == 0 ? NULL : find_draft(parser, name, n);
+	earlier = n == 0 || parser->again ? NULL : find_draft(parser, name, n);
 	parser->n_drafts++;
 	if (earlier == NULL)
 		return 0;

@@ -84,6 +84,22 @@ scoreboard_tally(const struct scoreboard *board, uint16_t row)
 	return &board->head->unserved;
 }
 
+/* New rules ask for most rows in the order of the old ones: look there. */
+static uint32_t
+find_row(struct scoreboard *board, const char *name, uint32_t rows)
+{
+	for (uint32_t i = 0; i < rows; i++) {
+		uint32_t row = (board->row + i) % rows;
+
+		if (strncmp(board->services[row].name, name,
+			SCOREBOARD_NAME_MAX - 1) != 0)
+			continue;
+		board->row = row + 1;
+		return row;
+	}
+	return rows;
+}
+
 uint16_t
 scoreboard_service(struct scoreboard *board, const char *name)
 {
@@ -94,10 +110,9 @@ scoreboard_service(struct scoreboard *board, const char *name)
 
 	if (rows > SCOREBOARD_SERVICES)
 		return CONN_NO_SERVICE;
-	for (row = 0; row < rows; row++)
-		if (strncmp(board->services[row].name, name,
-			SCOREBOARD_NAME_MAX - 1) == 0)
-			return (uint16_t)row;
+	row = find_row(board, name, rows);
+	if (row < rows)
+		return (uint16_t)row;
 	if (row == SCOREBOARD_SERVICES)
 		return CONN_NO_SERVICE;
 

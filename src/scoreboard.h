@@ -70,6 +70,7 @@ struct scoreboard_head {
 struct scoreboard {
 	int fd; /* stays open: the relay maps it again after exec */
 	int32_t self; /* pid of who takes slots; 0: to be asked for */
+	uint32_t row; /* behind the last that scoreboard_service() found */
 	struct scoreboard_head *head;
 	struct tally *services; /* SCOREBOARD_SERVICES */
 	_Atomic uint16_t *sources; /* SCOREBOARD_SOURCES */
