@@ -29,6 +29,7 @@ struct serve {
 	struct addr listen[LISTENERS_MAX]; /* --listen */
 	size_t n_listen;
 	struct rules *rules;
+	enum rules_origin origin;
 	struct sockets sockets;
 	char drop[32], chroot[PROGRAMS_PATH_MAX];
 };
@@ -204,6 +205,10 @@ become_usherd(struct serve *s)
 		argv[n++] = "--config";
 		argv[n++] = s->config;
 	}
+	if (s->origin != RULES_BUILT_IN) {
+		argv[n++] = "--need";
+		argv[n++] = s->origin == RULES_FROM_FILE ? "file" : "any";
+	}
 	if (s->drop[0] != '\0') {
 		argv[n++] = "--drop";
 		argv[n++] = s->drop;
@@ -249,6 +254,7 @@ cmd_serve(int argc, char **argv)
 	r = rules_load(s->config, 0, &s->rules);
 	if (r < 0)
 		return EXIT_FAILED;
+	s->origin = (enum rules_origin)r;
 	hold_reloads();
 	r = take_sockets(s);
 	if (r != EXIT_DONE)

@@ -71,14 +71,15 @@ pass_on(const char *text, size_t n)
 	log_event(LOG_ERR, buffer);
 }
 
-static void
+/* Returns whether there was any. */
+static bool
 log_output(int fd)
 {
 	struct content said;
 	const char *at, *end;
 
 	if (map(fd, &said) < 0 || said.len == 0)
-		return;
+		return false;
 	for (at = said.text; at < said.text + said.len; at = end + 1) {
 		size_t left = (size_t)(said.text + said.len - at);
 
@@ -88,6 +89,7 @@ log_output(int fd)
 		pass_on(at, (size_t)(end - at));
 	}
 	unmap(&said);
+	return true;
 }
 
 static void
@@ -156,6 +158,20 @@ reload_read(int fd, struct rules **ret)
 	return r;
 }
 
+/* Where what usher dump says goes: whoever reads that puts a name in front. */
+static void
+say(const char *what, int error)
+{
+	char buffer[256];
+	struct line text = LINE(buffer);
+
+	line_text(&text, what);
+	line_text(&text, ": ");
+	line_text(&text, strerror(error));
+	if (write(STDERR_FILENO, text.text, text.len) < 0)
+		return;
+}
+
 _Noreturn static void
 be_dump(const struct reload *reload, const char *path, char *const argv[])
 {
@@ -163,7 +179,7 @@ be_dump(const struct reload *reload, const char *path, char *const argv[])
 	(void)alarm(DUMP_SECONDS);
 	if (dup2(reload->out, 1) >= 0 && dup2(reload->err, 2) >= 0)
 		execv(path, argv);
-	log_errno(LOG_ERR, "cannot run usher dump", errno);
+	say("cannot run usher dump", errno);
 	_exit(127);
 }
 
@@ -199,15 +215,17 @@ reload_start(struct reload *reload, const char *path, char *const argv[])
 int
 reload_finish(struct reload *reload, int status, struct rules **ret)
 {
+	bool said = log_output(reload->err);
 	int r;
 
-	log_output(reload->err);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		r = reload_read(reload->out, ret);
 	} else {
 		r = -EINVAL;
 		if (WIFSIGNALED(status))
 			log_event(LOG_ERR, "usher dump was killed");
+		else if (!said)
+			log_event(LOG_ERR, "usher dump failed without a word");
 	}
 	drop(reload);
 	return r;

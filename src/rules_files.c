@@ -159,9 +159,12 @@ add_all(struct rules_files *files, const char *path, struct mistakes *mistakes)
 	more = add_conf_d(files, path, mistakes);
 	if (more < 0)
 		return more;
-	if (r != -ENOENT || files->n > 0)
-		return r == -ENOENT ? 0 : r;
-	files->builtin = true;
+	if (r != -ENOENT)
+		return r;
+	files->origin = RULES_FROM_CONF_D;
+	if (files->n > 0)
+		return 0;
+	files->origin = RULES_BUILT_IN;
 	files->sources[files->n++] = (struct rules_source){ BUILTIN_NAME,
 		rules_default_text, strlen(rules_default_text) };
 	return 0;
@@ -214,17 +217,44 @@ print_mistakes(const struct mistakes *mistakes, bool warnings)
 		    mistakes->n_errors - errors);
 }
 
+/* Whether what is needed was there; says so if not. */
+static bool
+is_enough(enum rules_origin origin, int flags)
+{
+	if (flags & RULES_NEED_FILE && origin != RULES_FROM_FILE) {
+		fprintf(stderr, USHER_RULES_PATH ": cannot read it: %s\n",
+		    strerror(ENOENT));
+		return false;
+	}
+	if (flags & RULES_NEED_ANY && origin == RULES_BUILT_IN) {
+		fputs("usher: no " USHER_RULES_PATH ", and nothing in " CONF_D
+		      " beside it\n",
+		    stderr);
+		return false;
+	}
+	return true;
+}
+
 static int
-parse_files(const char *file, struct mistakes *mistakes, struct rules **ret,
-    bool *ret_builtin)
+parse_files(
+    const char *file, int flags, struct mistakes *mistakes, struct rules **ret)
 {
 	struct rules_files files;
 	int r = rules_files_read(file, USHER_RULES_PATH, mistakes, &files);
 
 	if (r < 0)
 		return r;
-	r = rules_parse(files.sources, files.n, resolve_name, mistakes, ret);
-	*ret_builtin = files.builtin;
+	if (!is_enough(files.origin, flags))
+		r = -ENOENT;
+	else
+		r = rules_parse(
+		    files.sources, files.n, resolve_name, mistakes, ret);
+	if (r == 0)
+		r = (int)files.origin;
+	if (files.origin == RULES_BUILT_IN && r >= 0 && !(flags & RULES_QUIET))
+		fputs("usher: no " USHER_RULES_PATH
+		      ", so the built-in rules are used\n",
+		    stderr);
 	rules_files_free(&files);
 	return r;
 }
@@ -249,18 +279,14 @@ rules_load(const char *file, int flags, struct rules **ret)
 	struct mistakes mistakes = {
 		.look = flags & RULES_LOOK ? look_at_system : NULL,
 	};
-	bool quiet = flags & RULES_QUIET, builtin = false;
 	struct rules *rules = NULL;
-	int r = parse_files(file, &mistakes, &rules, &builtin);
+	int r = parse_files(file, flags, &mistakes, &rules), users;
 
-	if (builtin && !quiet)
-		fputs("usher: no " USHER_RULES_PATH
-		      ", so the built-in rules are used\n",
-		    stderr);
-	print_mistakes(&mistakes, !quiet);
+	print_mistakes(&mistakes, !(flags & RULES_QUIET));
 	mistakes_free(&mistakes);
-	if (r == 0)
-		r = find_users(rules);
+	users = r < 0 ? r : find_users(rules);
+	if (users < 0)
+		r = users;
 	if (r == -ENOMEM)
 		fputs("usher: out of memory\n", stderr);
 	if (r < 0) {
@@ -268,5 +294,5 @@ rules_load(const char *file, int flags, struct rules **ret)
 		return r;
 	}
 	*ret = rules;
-	return builtin;
+	return r;
 }

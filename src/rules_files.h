@@ -14,10 +14,17 @@
 #include "arena.h"
 #include "rules.h"
 
+/* What was there, from best to worst. */
+enum rules_origin {
+	RULES_FROM_FILE, /* the file itself */
+	RULES_FROM_CONF_D, /* only files in conf.d */
+	RULES_BUILT_IN, /* nothing */
+};
+
 struct rules_files {
 	struct rules_source *sources;
 	size_t n;
-	bool builtin; /* nothing was there */
+	enum rules_origin origin;
 	struct arena *arena; /* owns the names and texts */
 };
 
@@ -35,13 +42,15 @@ enum {
 	RULES_LOOK =
 	    1, /* warn of programs, sockets and users that are missing */
 	RULES_QUIET = 2, /* say nothing of warnings and built-in rules */
+	RULES_NEED_FILE = 4, /* the file must be there, as conf.d may not be */
+	RULES_NEED_ANY = 8, /* a file must be there, of whatever name */
 };
 
 /*
  * Reads and parses the rules for a verb: the file given with -c, or NULL for
  * the default place.  All mistakes, and that the built-in rules are used, are
- * said on standard error.  Returns 0, or 1 for the built-in rules, and *ret,
- * which the caller frees with rules_free(); or -EINVAL or -ENOMEM, said too.
+ * said on standard error.  Returns an enum rules_origin and *ret, which the
+ * caller frees with rules_free(); or -ENOENT, -EINVAL or -ENOMEM, said too.
  */
 int rules_load(const char *file, int flags, struct rules **ret);
 

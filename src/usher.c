@@ -20,7 +20,8 @@ static const struct verb verbs[] = {
 	{ "serve", cmd_serve, "[-c FILE] [--listen ADDR:PORT]...",
 	    "share the ports between the services" },
 	{ "check", cmd_check, "[-c FILE]", "find every mistake in the rules" },
-	{ "dump", cmd_dump, "[-c FILE]", "print the rules in normal form" },
+	{ "dump", cmd_dump, "[-c FILE] [--need file | any]",
+	    "print the rules in normal form" },
 	{ "explain", cmd_explain,
 	    "[-c FILE] [--from ADDR] [--local ADDR:PORT] [--socket NAME]\n"
 	    "       [--json] [--save FILE] [--listen ADDR:PORT | BYTES-FILE | -]",
@@ -119,10 +120,14 @@ int
 main(int argc, char **argv)
 {
 	const struct verb *verb;
+	int r = fd_sanitise_standard();
 
 	/* Or a socket could land there, and messages be sent to a client. */
-	if (fd_sanitise_standard() < 0)
+	if (r < 0) {
+		fprintf(
+		    stderr, "usher: cannot open /dev/null: %s\n", strerror(-r));
 		return EXIT_FAILED;
+	}
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

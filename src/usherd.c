@@ -38,6 +38,7 @@ struct arguments {
 	bool serve;
 	char *inetd; /* a rules file */
 	char *config; /* for the reload; NULL: the default place */
+	char *need; /* for the reload as well; NULL: nothing */
 	const char *usher; /* usher's own file; NULL: no reload */
 	const char *chroot;
 	uid_t uid;
@@ -88,6 +89,7 @@ parse_arguments(int argc, char **argv, struct arguments *args)
 		{ "serve", no_argument, NULL, 's' },
 		{ "inetd", required_argument, NULL, 'i' },
 		{ "config", required_argument, NULL, 'c' },
+		{ "need", required_argument, NULL, 'n' },
 		{ "usher", required_argument, NULL, 'u' },
 		{ "drop", required_argument, NULL, 'd' },
 		{ "chroot", required_argument, NULL, 'r' },
@@ -106,6 +108,9 @@ parse_arguments(int argc, char **argv, struct arguments *args)
 			break;
 		case 'c':
 			args->config = optarg;
+			break;
+		case 'n':
+			args->need = optarg;
 			break;
 		case 'u':
 			args->usher = optarg;
@@ -214,13 +219,34 @@ watchdog_us(void)
 	return strtoll(usec, NULL, 10);
 }
 
+/* usher dump [-c FILE] [--need WORD] NULL */
+#define DUMP_ARGS_MAX 7
+
+static void
+write_dump(const struct arguments *args, char **ret)
+{
+	static char usher[] = "usher", dump[] = "dump", c[] = "-c",
+		    need[] = "--need";
+
+	*ret++ = usher;
+	*ret++ = dump;
+	if (args->config != NULL) {
+		*ret++ = c;
+		*ret++ = args->config;
+	}
+	if (args->need != NULL) {
+		*ret++ = need;
+		*ret++ = args->need;
+	}
+	*ret = NULL;
+}
+
 static int
 serve(const struct arguments *args)
 {
 	static struct listener listeners[LISTENERS_MAX];
 	static struct scoreboard board;
-	static char usher[] = "usher", dump[] = "dump", c[] = "-c";
-	char *dump_argv[] = { usher, dump, NULL, NULL, NULL };
+	char *dump_argv[DUMP_ARGS_MAX];
 	struct keeper_options options = {
 		.listeners = listeners,
 		.n = args->n_names,
@@ -237,10 +263,7 @@ serve(const struct arguments *args)
 		if (!is_open(listeners[i].fd))
 			return usage();
 	}
-	if (args->config != NULL) {
-		dump_argv[2] = c;
-		dump_argv[3] = args->config;
-	}
+	write_dump(args, dump_argv);
 	if (!is_open(RULES_FD))
 		return usage();
 	if (reload_read(RULES_FD, &options.rules) < 0)

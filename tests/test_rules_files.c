@@ -66,7 +66,8 @@ make(const char *name, const char *text)
 
 /* All texts that are read, one after the other. */
 static void
-read_all(const char *file, char *text, size_t size, bool *ret_builtin)
+read_all(
+    const char *file, char *text, size_t size, enum rules_origin *ret_origin)
 {
 	struct mistakes mistakes = { .n = 0 };
 	struct rules_files files;
@@ -76,7 +77,7 @@ read_all(const char *file, char *text, size_t size, bool *ret_builtin)
 	for (size_t i = 0; i < files.n; i++)
 		snprintf(text + strlen(text), size - strlen(text), "%.*s",
 		    (int)files.sources[i].len, files.sources[i].text);
-	*ret_builtin = files.builtin;
+	*ret_origin = files.origin;
 	rules_files_free(&files);
 	mistakes_free(&mistakes);
 }
@@ -84,7 +85,7 @@ read_all(const char *file, char *text, size_t size, bool *ret_builtin)
 START_TEST(reads_conf_d_in_the_order_of_names)
 {
 	char text[256];
-	bool builtin;
+	enum rules_origin origin;
 
 	make("usher.conf", "main ");
 	make("conf.d", NULL);
@@ -94,21 +95,21 @@ START_TEST(reads_conf_d_in_the_order_of_names)
 	make("conf.d/.hidden.conf", "hidden ");
 	make("conf.d/10.conf.bak", "bak ");
 	make("conf.d/.conf", "dot ");
-	read_all(NULL, text, sizeof(text), &builtin);
+	read_all(NULL, text, sizeof(text), &origin);
 	ck_assert_str_eq(text, "main 10 20 9 ");
-	ck_assert(!builtin);
+	ck_assert_int_eq(origin, RULES_FROM_FILE);
 }
 END_TEST
 
 START_TEST(reads_a_given_file_alone)
 {
 	char text[256];
-	bool builtin;
+	enum rules_origin origin;
 
 	make("usher.conf", "main ");
 	make("conf.d", NULL);
 	make("conf.d/10.conf", "10 ");
-	read_all(path, text, sizeof(text), &builtin);
+	read_all(path, text, sizeof(text), &origin);
 	ck_assert_str_eq(text, "main ");
 }
 END_TEST
@@ -116,25 +117,25 @@ END_TEST
 START_TEST(needs_no_main_file)
 {
 	char text[256];
-	bool builtin;
+	enum rules_origin origin;
 
 	make("conf.d", NULL);
 	make("conf.d/10.conf", "10 ");
-	read_all(NULL, text, sizeof(text), &builtin);
+	read_all(NULL, text, sizeof(text), &origin);
 	ck_assert_str_eq(text, "10 ");
-	ck_assert(!builtin);
+	ck_assert_int_eq(origin, RULES_FROM_CONF_D);
 }
 END_TEST
 
 START_TEST(has_rules_of_its_own)
 {
 	char text[1024];
-	bool builtin;
+	enum rules_origin origin;
 
 	make("conf.d", NULL);
-	read_all(NULL, text, sizeof(text), &builtin);
+	read_all(NULL, text, sizeof(text), &origin);
 	ck_assert_str_eq(text, rules_default_text);
-	ck_assert(builtin);
+	ck_assert_int_eq(origin, RULES_BUILT_IN);
 }
 END_TEST
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 
+from mounts import over
 from wire import (Backend, Client, Skipped, Usher, check, closed_port, expect,
                   hello, run_checks, same, tmp, wait_for)
 
@@ -135,17 +136,6 @@ class Listener:
         self.socket.shutdown(socket.SHUT_RD)
         self.thread.join()
         self.socket.close()
-
-
-def over(place, directory):
-    """A command in whose mount namespace place is directory."""
-    if os.getuid() != 0 or not shutil.which("unshare"):
-        raise Skipped("needs root and unshare")
-    command = ["unshare", "-m", "sh", "-c",
-               'mount --bind "$0" "$1" && shift && exec "$@"', directory, place]
-    if subprocess.run([*command, "true"], capture_output=True).returncode:
-        raise Skipped("cannot mount in a namespace")
-    return command
 
 
 @check("syslog: RFC 3164, and fail2ban bans whom it should")
