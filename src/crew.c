@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bury.h"
+#include "complaints.h"
 #include "confine.h"
 #include "fd.h"
 #include "log.h"
@@ -29,6 +30,7 @@ struct crew {
 	const struct listener *listeners;
 	size_t n_listeners;
 	struct worker_place place;
+	struct complaints complaints;
 	int wakes[WORKERS_MAX];
 	_Atomic int32_t pids[WORKERS_MAX]; /* 0: to be started */
 	int64_t since_us[WORKERS_MAX], due_us[WORKERS_MAX];
@@ -93,7 +95,8 @@ start_worker(struct crew *c, unsigned i)
 	if (pid > 0)
 		return;
 	atomic_store(&c->pids[i], 0);
-	log_errno(LOG_ERR, "cannot start a worker, trying again", (int)-pid);
+	complaints_say(
+	    &c->complaints, "cannot start a worker, trying again", (int)-pid);
 	c->due_us[i] = c->since_us[i] + LIVES_US;
 }
 

@@ -6,29 +6,13 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <syslog.h>
 
+#include "complaints.h"
 #include "deadline.h"
 #include "fd.h"
 #include "log.h"
 #include "proxy.h"
 #include "relay.h"
-
-/* A condition that lasts is not logged again before this. */
-#define COMPLAIN_EVERY_US 60000000
-
-void
-door_complain(struct door *d, const char *what, int error)
-{
-	int64_t now_us = clock_us();
-
-	if (d->complained_of == error &&
-	    now_us - d->complained_us < COMPLAIN_EVERY_US)
-		return;
-	d->complained_of = error;
-	d->complained_us = now_us;
-	log_errno(LOG_ERR, what, error);
-}
 
 void
 door_pause(struct door *d)
@@ -185,7 +169,7 @@ door_accept(
 	}
 	if (is_about_the_client(errno))
 		return -EAGAIN;
-	door_complain(d, "cannot accept, trying again", errno);
+	complaints_say(&d->complaints, "cannot accept, trying again", errno);
 	door_pause(d);
 	return 0;
 }

@@ -2,7 +2,8 @@
  * door.h - where clients come in: accept, count, and turn away.
  *
  * The one idea: what is the same whoever serves them, a process each or one
- * for many.  No error of accept() can end it; what lasts is logged once.
+ * for many.  No error of accept() can end it; what lasts is logged now and
+ * then.
  */
 #ifndef USHER_DOOR_H
 #define USHER_DOOR_H
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "complaints.h"
 #include "session.h"
 
 /* A listening socket, non-blocking, and the name systemd gave it or "". */
@@ -36,8 +38,7 @@ struct door {
 
 	bool drained[LISTENERS_MAX]; /* all that came before us is accepted */
 	int64_t paused_until_us;
-	int64_t complained_us;
-	int complained_of;
+	struct complaints complaints;
 	/*
 	 * One has been accepted, and waits: for a slot (held.slot NULL), or for
 	 * whatever else its owner says.
@@ -62,9 +63,6 @@ int door_readmit(struct door *door, struct session *ret);
 
 /* Lets nobody in for PAUSE_MS. */
 void door_pause(struct door *door);
-
-/* Logged once, not once per client. */
-void door_complain(struct door *door, const char *what, int error);
 
 /*
  * What accepted sockets inherit from a listening one, so that it costs

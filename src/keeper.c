@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bury.h"
+#include "complaints.h"
 #include "deadline.h"
 #include "fd.h"
 #include "handover.h"
@@ -53,6 +54,7 @@ struct keeper {
 	int64_t retire_due_us; /* 0, or tell the old one again then */
 	int requests; /* our end of where children ask */
 	struct reload reload;
+	struct complaints complaints;
 	int64_t report_due_us, watchdog_due_us, idle_due_us;
 	uint32_t reported; /* connections, at the last report */
 	uint64_t idle_total; /* connections ever, at the last look */
@@ -135,8 +137,8 @@ start_acceptor(struct keeper *k)
 	if (pid > 0)
 		return;
 	atomic_store(&k->acceptor, 0);
-	log_errno(
-	    LOG_ERR, "cannot start the acceptor, trying again", (int)-pid);
+	complaints_say(&k->complaints,
+	    "cannot start the acceptor, trying again", (int)-pid);
 	k->acceptor_due_us = clock_us() + SECOND_US;
 }
 

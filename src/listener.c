@@ -103,7 +103,7 @@ start_session(struct acceptor *a, struct session *session)
 		be_child(session);
 	door->holding = pid < 0;
 	if (pid < 0) {
-		door_complain(door,
+		complaints_say(&door->complaints,
 		    "cannot start a process for a connection, "
 		    "trying again",
 		    (int)-pid);
@@ -114,8 +114,8 @@ start_session(struct acceptor *a, struct session *session)
 	(void)close(session->client);
 	if (children_add(&a->children, pid,
 		scoreboard_index(door->generation->board, session->slot)) < 0)
-		door_complain(
-		    door, "too many children to keep count of", ENOSPC);
+		complaints_say(&door->complaints,
+		    "too many children to keep count of", ENOSPC);
 }
 
 static void
