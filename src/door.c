@@ -65,6 +65,17 @@ is_too_many(const struct door *d, const struct addr *from,
 	    !proxy_expected(&d->generation->rules->settings, from);
 }
 
+/* Whoever has filled the file system can make room again. */
+static void
+lack_memory(struct door *d, int error)
+{
+	complaints_say(&d->complaints,
+	    "clients wait, for the runtime directory has no room for the "
+	    "record of one more: make some there",
+	    error);
+	door_pause(d);
+}
+
 /* All slots may have gone since the limit was looked at: it is held. */
 static int
 take_slot(struct door *d, struct session *session)
@@ -81,6 +92,8 @@ take_slot(struct door *d, struct session *session)
 	d->holding = session->slot == NULL;
 	if (d->holding) {
 		d->held = *session;
+		if (g->board->lacking != 0)
+			lack_memory(d, g->board->lacking);
 		return 0;
 	}
 	if (!is_too_many(d, &session->from, &source, settings->max_per_source))

@@ -82,6 +82,7 @@ static struct generation *
 generation_new(const struct keeper *k, struct rules *rules)
 {
 	struct generation *g = calloc(1, sizeof(*g));
+	bool all = true;
 
 	if (g == NULL)
 		return NULL;
@@ -90,9 +91,15 @@ generation_new(const struct keeper *k, struct rules *rules)
 		free(g);
 		return NULL;
 	}
-	for (size_t i = 0; i < rules->n_services; i++)
+	for (size_t i = 0; i < rules->n_services; i++) {
 		g->rows[i] = scoreboard_service(
 		    k->options->board, rules->services[i].name);
+		all = all && g->rows[i] != CONN_NO_SERVICE;
+	}
+	if (!all)
+		log_event(LOG_WARNING,
+		    "usher status cannot tell all services apart: the "
+		    "runtime directory is full, or there were too many");
 	g->rules = rules;
 	g->index = match_index_new(rules);
 	g->needs_local = match_needs_local(rules);

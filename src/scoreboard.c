@@ -18,9 +18,6 @@
 #include "deadline.h"
 #include "scoreboard_inner.h"
 
-/* Slots and names get their memory by so many at a time. */
-#define CHUNK 16
-
 /*
  * Counts never go below zero: one that was missed, because somebody was
  * killed, must not become four thousand million.
@@ -152,24 +149,25 @@ scoreboard_free(struct scoreboard *board, uint32_t i)
 
 /*
  * Has memory behind entry i of a table whose entry 0 is at base and that has
- * some up to *high, and says so there.
+ * some up to *high, and says so there.  0 or -errno.
  */
-static bool
+static int
 reach(struct scoreboard *board, _Atomic uint32_t *high_at, size_t base,
     size_t size, uint32_t i)
 {
 	uint32_t high = atomic_load(high_at);
 	uint32_t next = (i / CHUNK + 1) * CHUNK;
+	int r;
 
 	if (i < high)
-		return true;
-	if (scoreboard_provide(
-		board, base + high * size, (next - high) * size) < 0)
-		return false;
+		return 0;
+	r = scoreboard_provide(board, base + high * size, (next - high) * size);
+	if (r < 0)
+		return r;
 	while (
 	    high < next && !atomic_compare_exchange_weak(high_at, &high, next))
 		continue;
-	return true;
+	return 0;
 }
 
 const char *
@@ -188,8 +186,8 @@ scoreboard_set_name(struct scoreboard *board, struct connection *slot,
 {
 	uint32_t i = scoreboard_index(board, slot);
 
-	if (!reach(
-		board, &board->head->names, NAMES_AT, CONNECTION_NAME_MAX, i))
+	if (reach(board, &board->head->names, NAMES_AT, CONNECTION_NAME_MAX,
+		i) < 0)
 		return;
 	memcpy(board->names[i], name, len);
 	board->names[i][len] = '\0';
@@ -237,6 +235,7 @@ scoreboard_take(
 	int32_t self = board->self != 0 ? board->self : getpid();
 	int i;
 
+	board->lacking = 0;
 	if (limit > SCOREBOARD_SLOTS)
 		limit = SCOREBOARD_SLOTS;
 	if (atomic_load(&board->head->connections) >= limit)
@@ -245,8 +244,9 @@ scoreboard_take(
 		struct connection *slot = scoreboard_slot(board, (uint32_t)i);
 		int32_t nobody = 0;
 
-		if (!reach(board, &board->head->high, SLOTS_AT, CONNECTION_SIZE,
-			(uint32_t)i)) {
+		board->lacking = -reach(board, &board->head->high, SLOTS_AT,
+		    CONNECTION_SIZE, (uint32_t)i);
+		if (board->lacking != 0) {
 			scoreboard_clear_hint(board->head, (uint32_t)i);
 			return NULL;
 		}

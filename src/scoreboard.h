@@ -71,6 +71,7 @@ struct scoreboard {
 	int fd; /* stays open: the relay maps it again after exec */
 	int32_t self; /* pid of who takes slots; 0: to be asked for */
 	uint32_t row; /* behind the last that scoreboard_service() found */
+	int lacking; /* errno of scoreboard_take() for want of memory; or 0 */
 	struct scoreboard_head *head;
 	struct tally *services; /* SCOREBOARD_SERVICES */
 	_Atomic uint16_t *sources; /* SCOREBOARD_SOURCES */
@@ -140,8 +141,8 @@ void scoreboard_set_name(struct scoreboard *board, struct connection *slot,
 /*
  * Takes a free slot for a connection from client (family 0: unknown) and
  * counts it, as pending and by source.  The slot is this process's until
- * scoreboard_pass().  Returns NULL when limit are in use, or no memory for
- * one more can be had.
+ * scoreboard_pass().  Returns NULL when limit are in use, or, with an errno in
+ * board->lacking, no memory for one more can be had.
  */
 struct connection *scoreboard_take(
     struct scoreboard *board, uint32_t limit, const struct endpoint *client);

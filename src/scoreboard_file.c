@@ -165,6 +165,10 @@ fill(int fd)
 	if (r < 0)
 		return r;
 	r = scoreboard_provide(&board, 0, SERVICES_AT);
+	/* With less it would be of no use to anybody. */
+	if (r == 0)
+		r = scoreboard_provide(
+		    &board, SLOTS_AT, CHUNK * CONNECTION_SIZE);
 	if (r == 0)
 		r = fill_head(board.head);
 	munmap(board.head, BOARD_SIZE);

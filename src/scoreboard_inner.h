@@ -20,6 +20,9 @@
 #define NAME_AT(i) (NAMES_AT + (size_t)(i)*CONNECTION_NAME_MAX)
 #define BOARD_SIZE NAME_AT(SCOREBOARD_SLOTS)
 
+/* Slots and names get their memory by so many at a time. */
+#define CHUNK 16
+
 /*
  * Has memory behind n bytes of the scoreboard from at on: it is sparse, and
  * writing to a hole when nothing is left would be a SIGBUS.  0 or -errno.

@@ -202,20 +202,24 @@ def _():
     usher.stop()
 
 
-def hold_up(call, errors):
+def hold_up_one(usher, call, error, least=2):
     """While the call always fails clients wait; then none is lost."""
+    acceptor = usher.acceptor()
+    usher.fail(call, error, 1)
+    waiting = [usher.connect().send(b"%d\n" % i) for i in range(3)]
+    expect(waiting[0].quiet(.15), error + ": served all the same")
+    usher.heal()
+    expect(usher.failed >= least, "%s: %s did not happen" % (call, error))
+    for number, client in enumerate(waiting):
+        same((client.line(), client.line()), ("any", "%d" % number), error)
+        client.close()
+    same(usher.acceptor(), acceptor, error + ": the acceptor is")
+
+
+def hold_up(call, errors):
     usher = Fragile(rules())
     for error in errors:
-        acceptor = usher.acceptor()
-        usher.fail(call, error, 1)
-        waiting = [usher.connect().send(b"%d\n" % i) for i in range(3)]
-        expect(waiting[0].quiet(.15), error + ": served all the same")
-        usher.heal()
-        expect(usher.failed > 1, "%s: %s did not happen" % (call, error))
-        for number, client in enumerate(waiting):
-            same((client.line(), client.line()), ("any", "%d" % number), error)
-            client.close()
-        same(usher.acceptor(), acceptor, error + ": the acceptor is")
+        hold_up_one(usher, call, error)
     lines = usher.lines("trying again")
     expect(len(lines) <= len(errors), "the log is full of it: %s" % lines)
     usher.stop()
@@ -229,6 +233,19 @@ def _():
 @check("whatever fork() says, clients wait and none is lost")
 def _():
     hold_up("clone", FORK)
+
+
+@check("the runtime directory is full: clients wait, and it is said why")
+def _():
+    for error in "ENOSPC", "EDQUOT":
+        usher = Fragile(rules())
+        hold_up_one(usher, "fallocate", error, 1)
+        # It is looked for now and then, not all the time.
+        expect(usher.failed < 50, "tried %d times" % usher.failed)
+        usher.await_line("the runtime directory has no room for the record "
+                         "of one more: make some there: ")
+        same(len(usher.lines("no room")), 1, "lines")
+        usher.stop()
 
 
 @check("a storm of SIGCHLD: nobody waits")

@@ -209,6 +209,46 @@ def _():
     usher.stop()
 
 
+def in_small_place(kilobytes):
+    """A command whose runtime directory has so much room."""
+    if os.getuid() != 0 or not shutil.which("unshare"):
+        raise Skipped("needs root and unshare")
+    command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o mode=1777,'
+               'size=%dk none "$RUNTIME_DIRECTORY" && exec "$@"' % kilobytes,
+               "-"]
+    if subprocess.run([*command, "true"], capture_output=True,
+                      env=dict(os.environ, RUNTIME_DIRECTORY="/mnt")).returncode:
+        raise Skipped("cannot mount in a namespace")
+    return command
+
+
+@check("a runtime directory that is full at the start: all are served")
+def _():
+    usher = Usher(RULES % "", through=in_small_place(4))
+    clients = [served(usher) for _ in range(40)]
+    usher.await_line("usher status will not find us, no scoreboard: No space")
+    for client in clients:
+        client.close()
+    usher.stop()
+
+
+@check("a runtime directory that fills up: clients wait for those before them")
+def _():
+    usher = Usher(RULES % "max-per-source = 3000",
+                  through=in_small_place(80))
+    first = [served(usher)]
+    while not usher.lines("has no room for the record of one more"):
+        first.append(usher.connect().send(b"x\n"))
+        expect(len(first) < 2000, "there is room for all")
+    others = [usher.connect().send(b"y\n") for _ in range(30)]
+    for client in first:
+        client.close()
+    for client in others:
+        same((client.line(), client.line()), ("any", "y"))
+        client.close()
+    usher.stop()
+
+
 @check("junk on every connection, two thousand times: nothing is left of it")
 def _():
     usher = Usher(RULES % "max-per-source = 5000")
