@@ -91,6 +91,19 @@ seed_of(const struct reach *reach)
 	return seed;
 }
 
+/*
+ * Nothing that is written here lies further ahead; who was broken into could
+ * have a backend passed over for good.
+ */
+static bool
+has_failed(const struct tally *tally, size_t i, int64_t now_us)
+{
+	int64_t until_us = atomic_load_explicit(
+	    &tally->failed_until_us[i], memory_order_relaxed);
+
+	return until_us > now_us && until_us - now_us <= FAILED_FOR_US;
+}
+
 static void
 plan(struct reach *reach)
 {
@@ -101,8 +114,7 @@ plan(struct reach *reach)
 	int64_t now_us = clock_us();
 
 	for (size_t i = 0; i < service->n_backends; i++)
-		failed[i] = atomic_load_explicit(&tally->failed_until_us[i],
-				memory_order_relaxed) > now_us;
+		failed[i] = has_failed(tally, i, now_us);
 	reach_order(service->balance, service->n_backends, seed_of(reach),
 	    failed, reach->order);
 }

@@ -17,6 +17,7 @@
 
 #include "deadline.h"
 #include "process.h"
+#include "reach.h"
 #include "scoreboard.h"
 #include "scoreboard_inner.h"
 
@@ -256,6 +257,58 @@ START_TEST(who_got_a_slot_late_keeps_it)
 }
 END_TEST
 
+/* When the first of two backends is said to have failed, if it is tried. */
+static const struct {
+	int64_t until_us; /* 0: from now; else as it is */
+	int64_t later_us;
+	uint8_t tried;
+} failures[] = {
+	{ 0, 5000000, 1 }, /* an honest one */
+	{ 0, -1, 0 },
+	{ 0, MINUTE_US, 0 },
+	{ INT64_MAX, 0, 0 },
+	{ INT64_MIN, 0, 0 },
+};
+
+START_TEST(no_backend_is_passed_over_for_good)
+{
+	struct addr backends[2];
+	const struct service service = {
+		.backends = backends,
+		.n_backends = 2,
+		.limits.connect_ms = 10000,
+	};
+	const struct addr nowhere = { .len = 0 };
+	struct reach reach = {
+		.service = &service,
+		.board = &board,
+		.slot = ours,
+		.client = -1,
+		.from = &nowhere,
+		.local = &nowhere,
+	};
+	struct await await;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), backend;
+
+	ck_assert_int_eq(addr_parse("127.0.0.1:0", 11, true, &backends[0]), 0);
+	ck_assert_int_eq(bind(listener, &backends[0].any, backends[0].len), 0);
+	ck_assert_int_eq(listen(listener, 2), 0);
+	getsockname(listener, &backends[0].any, &backends[0].len);
+	backends[1] = backends[0];
+	board.services[0].failed_until_us[0] = failures[_i].until_us != 0 ?
+	    failures[_i].until_us :
+	    clock_us() + failures[_i].later_us;
+	backend = reach_step(&reach, &await);
+	ck_assert(backend >= 0 || backend == -EINPROGRESS);
+	ck_assert_uint_eq(reach.order[0], failures[_i].tried);
+	if (backend >= 0)
+		close(backend);
+	else
+		reach_abandon(&reach);
+	close(listener);
+}
+END_TEST
+
 Suite *lies_suite(void);
 
 Suite *
@@ -272,6 +325,8 @@ lies_suite(void)
 	tcase_add_test(tcase, what_has_no_memory_is_not_read);
 	tcase_add_test(tcase, a_process_of_another_user_is_gone);
 	tcase_add_test(tcase, who_got_a_slot_late_keeps_it);
+	tcase_add_loop_test(tcase, no_backend_is_passed_over_for_good, 0,
+	    (int)(sizeof(failures) / sizeof(failures[0])));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
