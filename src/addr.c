@@ -279,6 +279,15 @@ addr_write_host(struct line *line, const struct addr *addr)
 }
 
 void
+addr_write_ip(struct line *line, const struct addr *addr)
+{
+	if (addr->any.sa_family == AF_INET)
+		write_v4(line, (const uint8_t *)&addr->v4.sin_addr);
+	else if (addr->any.sa_family == AF_INET6)
+		write_v6(line, addr->v6.sin6_addr.s6_addr);
+}
+
+void
 addr_write(struct line *line, const struct addr *addr)
 {
 	struct addr plain = *addr;

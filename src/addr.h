@@ -55,6 +55,12 @@ void addr_write(struct line *line, const struct addr *addr);
 /* The same without the port and brackets. */
 void addr_write_host(struct line *line, const struct addr *addr);
 
+/*
+ * The bare IP address: without a scope, and IPv6 in its own form even where
+ * it is IPv4-mapped.  Nothing for a unix socket.
+ */
+void addr_write_ip(struct line *line, const struct addr *addr);
+
 /* The port in host order, 0 where there is none. */
 uint16_t addr_port(const struct addr *addr);
 

@@ -203,30 +203,6 @@ is_ip(const struct addr *addr)
 	    (addr->any.sa_family == AF_INET || addr->any.sa_family == AF_INET6);
 }
 
-/* As the protocol wants it: ::ffff:192.0.2.1 stays so where both are v6. */
-static void
-write_host(struct line *text, const struct addr *addr)
-{
-	static const char digits[] = "0123456789abcdef";
-	const uint8_t *ip = (const uint8_t *)&addr->v6.sin6_addr;
-
-	if (addr->any.sa_family == AF_INET) {
-		addr_write_host(text, addr);
-		return;
-	}
-	for (int i = 0; i < 16; i += 2) {
-		unsigned group = (unsigned)ip[i] << 8 | ip[i + 1];
-		int shift = 12;
-
-		if (i > 0)
-			line_char(text, ':');
-		while (shift > 0 && group >> shift == 0)
-			shift -= 4;
-		for (; shift >= 0; shift -= 4)
-			line_char(text, digits[group >> shift & 0xf]);
-	}
-}
-
 static size_t
 write_v1(const struct addr *from, const struct addr *to, uint8_t *ret)
 {
@@ -238,9 +214,9 @@ write_v1(const struct addr *from, const struct addr *to, uint8_t *ret)
 		return text.len;
 	}
 	line_text(&text, from->any.sa_family == AF_INET ? "TCP4 " : "TCP6 ");
-	write_host(&text, from);
+	addr_write_ip(&text, from);
 	line_char(&text, ' ');
-	write_host(&text, to);
+	addr_write_ip(&text, to);
 	line_char(&text, ' ');
 	line_uint(&text, addr_port(from));
 	line_char(&text, ' ');
@@ -295,7 +271,8 @@ write_v2(const struct addr *from, const struct addr *to,
 	size_t n = put(ret, signature, sizeof(signature));
 	bool ip = is_ip(from) && is_ip(to);
 
-	ret[n++] = V2_PROXY;
+	/* Not all receivers take a PROXY command without an address. */
+	ret[n++] = ip ? V2_PROXY : V2_LOCAL;
 	ret[n++] = !ip                     ? V2_UNSPEC :
 	    from->any.sa_family == AF_INET ? V2_TCP4 :
 					     V2_TCP6;

@@ -54,8 +54,8 @@ struct proxy_extras {
 /*
  * Writes a header of version 1 or 2 for a connection from source to
  * destination.  IPv4-mapped addresses are written as IPv4; if the families
- * differ then, both as IPv6.  Anything but IP is UNKNOWN (1) or UNSPEC (2).
- * extras may be NULL.  Returns the length.
+ * differ then, both as IPv6.  Anything but IP is UNKNOWN (1) or LOCAL and
+ * UNSPEC (2).  extras may be NULL.  Returns the length.
  */
 size_t proxy_write(int version, const struct addr *source,
     const struct addr *destination, const struct proxy_extras *extras,

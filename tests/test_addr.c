@@ -177,6 +177,30 @@ START_TEST(reads_hosts)
 }
 END_TEST
 
+static const struct {
+	const char *text, *written;
+} bare[] = {
+	{ "192.0.2.1:80", "192.0.2.1" },
+	{ "[2001:db8::1]:80", "2001:db8::1" },
+	{ "[::ffff:192.0.2.1]:80", "::ffff:c000:201" },
+	{ "unix:/run/x", "" },
+};
+
+START_TEST(writes_bare_addresses)
+{
+	char buffer[ADDR_TEXT_MAX];
+	struct line line = LINE(buffer);
+	struct addr addr;
+
+	ck_assert_int_eq(
+	    addr_parse(bare[_i].text, strlen(bare[_i].text), false, &addr), 0);
+	if (addr.any.sa_family == AF_INET6)
+		addr.v6.sin6_scope_id = 2;
+	addr_write_ip(&line, &addr);
+	ck_assert_str_eq(buffer, bare[_i].written);
+}
+END_TEST
+
 START_TEST(writes_nothing_for_nothing)
 {
 	char buffer[ADDR_TEXT_MAX];
@@ -317,6 +341,7 @@ addr_suite(void)
 	tcase_add_test(tests, takes_port_zero_where_asked);
 	tcase_add_loop_test(tests, knows_how_long_paths_are, 0, ROWS(paths));
 	tcase_add_loop_test(tests, reads_hosts, 0, ROWS(hosts));
+	tcase_add_loop_test(tests, writes_bare_addresses, 0, ROWS(bare));
 	tcase_add_test(tests, writes_nothing_for_nothing);
 	tcase_add_loop_test(tests, compares, 0, ROWS(pairs));
 	tcase_add_loop_test(tests, reads_networks, 0, ROWS(networks));

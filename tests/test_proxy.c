@@ -153,9 +153,9 @@ static const struct {
 	W(1, "192.0.2.1:52114", "198.51.100.1:443", "x", "y",
 	    "PROXY TCP4 192.0.2.1 198.51.100.1 52114 443\r\n"),
 	W(1, "[2001:db8::1]:1", "[::1]:2", NULL, NULL,
-	    "PROXY TCP6 2001:db8:0:0:0:0:0:1 0:0:0:0:0:0:0:1 1 2\r\n"),
+	    "PROXY TCP6 2001:db8::1 ::1 1 2\r\n"),
 	W(1, "192.0.2.1:1", "[::1]:2", NULL, NULL,
-	    "PROXY TCP6 0:0:0:0:0:ffff:c000:201 0:0:0:0:0:0:0:1 1 2\r\n"),
+	    "PROXY TCP6 ::ffff:c000:201 ::1 1 2\r\n"),
 	W(1, "[::ffff:192.0.2.1]:1", "198.51.100.1:2", NULL, NULL,
 	    "PROXY TCP4 192.0.2.1 198.51.100.1 1 2\r\n"),
 	W(1, "unix:/x", "198.51.100.1:2", NULL, NULL, "PROXY UNKNOWN\r\n"),
@@ -167,7 +167,7 @@ static const struct {
 	W(2, "192.0.2.1:1", "[::1]:2", NULL, "",
 	    SIGNATURE "\x21\x21\0\x24\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\1"
 		      "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\1\0\2"),
-	W(2, "unix:/x", "unix:/y", NULL, NULL, SIGNATURE "\x21\0\0\0"),
+	W(2, "unix:/x", "unix:/y", NULL, NULL, SIGNATURE "\x20\0\0\0"),
 #undef W
 };
 

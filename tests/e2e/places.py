@@ -391,7 +391,7 @@ if has_ipv6():
              (local, usher.port))
         got, local = received_after(usher, sink, b"hello", host="::1",
                                     family=socket.AF_INET6)
-        same(got, b"PROXY TCP6 0:0:0:0:0:0:0:1 0:0:0:0:0:0:0:1 %d %d\r\n"
+        same(got, b"PROXY TCP6 ::1 ::1 %d %d\r\n"
              b"hello" % (local, usher.port))
         usher.stop()
 
