@@ -1,19 +1,17 @@
 """Where connections come from and go to: families, names, unix sockets,
-several backends, PROXY headers, programs, and sockets handed over."""
+several backends, programs, and sockets handed over.  What is said of the
+client on the way is in headers.py."""
 
 import array
 import os
-import signal
 import socket
-import struct
 import subprocess
 import sys
 
+from roads import AUTHORITY, has_ipv6, parse_v2, script, served_by
 from wire import (Backend, Client, Usher, check, closed_port, expect, hello,
                   passed_socket, program, run_checks, same, tmp, wait_for,
                   HOST)
-
-SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 backend = Backend("v4")
 other = Backend("other")
@@ -25,43 +23,6 @@ def goes_to(usher, name, data=b"x\n", **options):
         client.send(data)
         same(client.line(), name, "reached")
         same(client.exactly(len(data)), data, "echo is")
-
-
-def served_by(text, settings=""):
-    """usher with one service, of these lines."""
-    return Usher("inspect-timeout = 500ms\n%s\n[one]\n"
-                 "protocol = any silent\n%s\n" % (settings, text))
-
-
-def has_ipv6():
-    try:
-        Backend("v6", family=socket.AF_INET6, address="::1")
-        return True
-    except OSError:
-        return False
-
-
-def state(pid):
-    """The letter that ps shows, or None."""
-    try:
-        with open("/proc/%d/stat" % pid) as f:
-            return f.read().rpartition(")")[2].split()[0]
-    except OSError:
-        return None
-
-
-def plain(backend, conn, index):
-    """No greeting: what came is kept, and answered with its length."""
-    while backend.read(conn, index):
-        conn.sendall(b"%d\n" % len(backend.received[index]))
-
-
-def script(name, text):
-    path = "%s/%s" % (tmp, name)
-    with open(path, "w") as f:
-        f.write("#!/bin/sh\n" + text)
-    os.chmod(path, 0o755)
-    return path
 
 
 # -- addresses ------------------------------------------------------------------
@@ -123,20 +84,15 @@ def _():
     listener.bind(path)
     listener.listen(8)
     os.chmod(path, 0o777)
-    sink = Backend("sink", plain)
     usher = Usher("""
         [transparent]
         payload = "t"
         backend = %s
         transparent = yes
-        [proxy]
-        payload = "p"
-        backend = %s
-        proxy-protocol = v1
         [exec]
         protocol = any
         exec = %s
-        """ % (backend.address, sink.address, script(
+        """ % (backend.address, script(
             "unix", "read -r line\necho \"$line ${REMOTE_ADDR-none}\"\n")),
                   sockets=[("unix", listener)])
 
@@ -148,9 +104,6 @@ def _():
             client.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: client.recv(4096), b""))
     same(ask(b"t\n"), b"v4\nt\n")
-    ask(b"p\n")
-    expect(wait_for(lambda: sink.ends), "no end at the backend")
-    same(sink.received[0], b"PROXY UNKNOWN\r\np\n")
     same(ask(b"e\n"), b"e none\n")
     usher.await_line(r"service=exec backend=\S+ .*end=backend-closed")
     usher.stop()
@@ -244,170 +197,6 @@ def _():
             ("alpn", hello("example.com", alpn=["h2", "acme-tls/1"]), {}),
             ("rest", hello("example.com", alpn=["h2"]), {})):
         goes_to(usher, name, data, **options)
-    usher.stop()
-
-
-# -- PROXY headers ----------------------------------------------------------------
-
-def received_after(usher, sink, data, **options):
-    """What the backend gets of a client that sends this."""
-    index = sink.accepted
-    with usher.connect(**options) as client:
-        client.send(data).finish()
-        client.rest()
-        local = client.local
-    expect(wait_for(lambda: sink.ends[index:]), "no end at the backend")
-    return sink.received[index], local
-
-
-@check("proxy-protocol = v1 says who the client is")
-def _():
-    sink = Backend("sink", plain)
-    usher = served_by("backend = %s\nproxy-protocol = v1" % sink.address)
-    got, local = received_after(usher, sink, b"hello")
-    same(got, b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nhello" %
-         (local, usher.port))
-    usher.stop()
-
-
-def parse_v2(data):
-    """Addresses, TLVs and the rest of bytes that begin with a v2 header."""
-    same(data[:12], SIGNATURE, "signature")
-    same(data[12:14], b"\x21\x11", "version and family")
-    length, = struct.unpack(">H", data[14:16])
-    body, rest = data[16:16 + length], data[16 + length:]
-    source, target = map(socket.inet_ntoa, (body[:4], body[4:8]))
-    ports = struct.unpack(">HH", body[8:12])
-    tlvs = {}
-    body = body[12:]
-    while body:
-        size, = struct.unpack(">H", body[1:3])
-        tlvs[body[0]] = body[3:3 + size]
-        body = body[3 + size:]
-    return (source, target) + ports, tlvs, rest
-
-
-@check("proxy-protocol = v2 says who the client is, the name and the ALPN")
-def _():
-    sink = Backend("sink", plain)
-    usher = served_by("backend = %s\nproxy-protocol = v2" % sink.address)
-    data = hello("www.example.com", alpn=["h2"])
-    got, local = received_after(usher, sink, data, source="127.0.0.7")
-    addresses, tlvs, rest = parse_v2(got)
-    same(addresses, ("127.0.0.7", "127.0.0.1", local, usher.port))
-    same(tlvs.get(2), b"www.example.com", "PP2_TYPE_AUTHORITY")
-    same(tlvs.get(1), b"h2", "PP2_TYPE_ALPN")
-    same(rest, data, "after it")
-    usher.stop()
-
-
-@check("accept-proxy: the address in the header is the client's everywhere")
-def _():
-    sink = Backend("sink", plain)
-    usher = Usher("""
-        inspect-timeout = 500ms
-        accept-proxy = 127.0.0.1
-        [lan]
-        from = 192.0.2.0/24
-        backend = %s
-        proxy-protocol = v1
-        [any]
-        protocol = any silent
-        backend = %s
-        """ % (sink.address, backend.address))
-    line = b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n"
-    v2 = (SIGNATURE + b"\x21\x11" + struct.pack(">H", 12 + 7) +
-          socket.inet_aton("192.0.2.8") + socket.inet_aton("198.51.100.1") +
-          struct.pack(">HH", 50001, 443) + b"\x04\x00\x04abcd")
-    got, _ = received_after(usher, sink, line + b"hello")
-    same(got, line + b"hello", "by v1")
-    usher.await_line(r"client=192\.0\.2\.7 .*client_port=50000\b")
-    got, _ = received_after(usher, sink, v2 + b"hello")
-    same(got, b"PROXY TCP4 192.0.2.8 198.51.100.1 50001 443\r\nhello", "by v2")
-    # In pieces, and with nothing after it.
-    index = sink.accepted
-    with usher.connect() as client:
-        for at in range(len(line)):
-            client.send(line[at:at + 1])
-        client.send(b"x").finish()
-        client.rest()
-    expect(wait_for(lambda: sink.ends[index:]), "no end at the backend")
-    same(sink.received[index], line + b"x", "in pieces")
-    usher.stop()
-
-
-@check("accept-proxy: a header and nothing more is a client that has left")
-def _():
-    usher = served_by("backend = " + backend.address,
-                      "accept-proxy = 127.0.0.1")
-    line = b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n"
-    before = backend.accepted
-    for count, at in enumerate((0, 9, len(line) - 1)):
-        with usher.connect() as client:
-            child = usher.process_of(client)
-            client.send(line[:at])
-            expect(wait_for(lambda: state(child) == "S"), "it never waits")
-            # What comes next, and the FIN, is to be seen in one look.
-            os.kill(child, signal.SIGSTOP)
-            expect(wait_for(lambda: state(child) == "T"), "it never stops")
-            client.send(line[at:]).finish()
-            os.kill(child, signal.SIGCONT)
-            same(client.rest(), b"", "answered after %d" % at)
-        usher.await_line("end=gone", count + 1)
-    same(backend.accepted, before, "connections of the backend")
-    usher.stop()
-
-
-@check("accept-proxy: LOCAL and UNKNOWN are taken off, the address stays")
-def _():
-    sink = Backend("sink", plain)
-    usher = served_by("backend = %s\nproxy-protocol = v1" % sink.address,
-                      "accept-proxy = 127.0.0.1")
-    tlvs = b"\x04\x00\x04abcd"
-    for header in (b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN some more\r\n",
-                   SIGNATURE + b"\x20\x00\x00\x00",
-                   SIGNATURE + b"\x20\x11" + struct.pack(">H", 12) + bytes(12),
-                   SIGNATURE + b"\x20\x00" + struct.pack(">H", len(tlvs)) +
-                   tlvs):
-        got, local = received_after(usher, sink, header + b"hello")
-        same(got, b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nhello" %
-             (local, usher.port), "after %r" % header)
-    usher.stop()
-
-
-if has_ipv6():
-    @check("an IPv4 client of a socket for both families is IPv4 in the header")
-    def _():
-        sink = Backend("sink", plain)
-        listener = socket.socket(socket.AF_INET6)
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind(("::", 0))
-        listener.listen(64)
-        usher = Usher("[one]\nprotocol = any\nbackend = %s\n"
-                      "proxy-protocol = v1\n" % sink.address,
-                      sockets=[("both", listener)])
-        got, local = received_after(usher, sink, b"hello")
-        same(got, b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nhello" %
-             (local, usher.port))
-        got, local = received_after(usher, sink, b"hello", host="::1",
-                                    family=socket.AF_INET6)
-        same(got, b"PROXY TCP6 ::1 ::1 %d %d\r\n"
-             b"hello" % (local, usher.port))
-        usher.stop()
-
-
-@check("accept-proxy: without a header closed, from anyone else just bytes")
-def _():
-    usher = served_by("backend = " + backend.address,
-                      "accept-proxy = 127.0.0.5")
-    for data in (b"hello", b"PROXY TCP4 1.2.3 4 5 6\r\nx", b"PROXY UNKN\r\n"):
-        with usher.connect(source="127.0.0.5") as client:
-            before = backend.accepted
-            client.send(data)
-            expect(client.end() in ("fin", "reset"), "not closed")
-            same(backend.accepted, before, "connections of the backend")
-        expect("end=error" in usher.line_of(client), usher.line_of(client))
-    goes_to(usher, "v4", b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n")
     usher.stop()
 
 
@@ -523,7 +312,8 @@ def _():
         fds = array.array("i")
         fds.frombytes(ancillary[0][2])
         same(len(fds), 1, "descriptors")
-        addresses, tlvs, rest = parse_v2(header)
+        _, addresses, tlvs, rest = parse_v2(header)
+        same(tlvs, {AUTHORITY: b"www.example.com"})
         same(addresses[2:], (client.local, usher.port), "ports")
         same(rest, b"")
         passed = socket.socket(fileno=fds[0])

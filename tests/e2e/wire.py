@@ -331,8 +331,13 @@ class Usher:
         return done.stdout
 
     def table(self):
-        """usher status --json, read."""
-        return json.loads(self.status("--json"))
+        """usher status --json, read; there is none before it is up."""
+        def read():
+            try:
+                return self.status("--json")
+            except Failure:
+                return None
+        return json.loads(wait_for(read) or self.status("--json"))
 
     def rows(self):
         """The connections that usher status lists; None before there is a
