@@ -53,10 +53,11 @@ note_facts(struct session *s)
 	if (hello->has_name)
 		scoreboard_set_name(s->generation->board, slot, hello->name,
 		    (uint8_t)hello->name_len);
-	s->n_alpn = hello->n_alpn;
 	at = hello->alpn;
-	if (tls_alpn_next(facts.bytes, facts.n, &at, &name))
-		line_escaped(&alpn, name.text, name.len);
+	if (!tls_alpn_next(facts.bytes, facts.n, &at, &name))
+		return;
+	line_escaped(&alpn, name.text, name.len);
+	s->one_alpn = hello->n_alpn == 1 && !alpn.cut && alpn.len == name.len;
 }
 
 /* This one is counted already. */

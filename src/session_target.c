@@ -54,7 +54,7 @@ unreachable(struct session *s, int error)
 static const char *
 only_alpn(const struct session *s)
 {
-	return s->n_alpn == 1 ? s->slot->alpn : NULL;
+	return s->one_alpn ? s->slot->alpn : NULL;
 }
 
 static enum session_next

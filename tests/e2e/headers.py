@@ -220,6 +220,8 @@ def _():
             (None, ["acme-tls/1"], {ALPN: b"acme-tls/1"}),
             (longest, (), {AUTHORITY: longest.encode()}),
             (b"a\0b", (), {}),
+            # What cannot be told as it is is not told.
+            (None, ["a\"\\\n"], {}), (None, ["x" * 255], {}),
             (None, (), {})):
         data = hello(name, alpn=offered)
         got, local = received_after(usher, sink, data, source="127.0.0.7")
