@@ -59,6 +59,19 @@ set_address(struct environment *env, const struct addr *addr,
 	set(env, names[3], port);
 }
 
+/* A PROXY header may have named another one than the socket's. */
+static bool
+find_local(int client, const struct connection *slot, struct addr *ret)
+{
+	ret->len = sizeof(struct sockaddr_un);
+	if (slot->local.family != 0)
+		endpoint_to(ret, &slot->local);
+	else if (getsockname(client, &ret->any, &ret->len) < 0)
+		return false;
+	addr_unmap(ret);
+	return ret->any.sa_family == AF_INET || ret->any.sa_family == AF_INET6;
+}
+
 static void
 fill(struct environment *env, const struct service *service, int client,
     const struct connection *slot, const char *asked_for)
@@ -67,7 +80,7 @@ fill(struct environment *env, const struct service *service, int client,
 		"TCPREMOTEIP", "TCPREMOTEPORT" };
 	static const char *const here[] = { "LOCAL_ADDR", "LOCAL_PORT",
 		"TCPLOCALIP", "TCPLOCALPORT" };
-	struct addr addr = { .len = sizeof(struct sockaddr_un) };
+	struct addr addr;
 	char name[CONNECTION_NAME_MAX];
 
 	env->used = env->n = 0;
@@ -81,12 +94,8 @@ fill(struct environment *env, const struct service *service, int client,
 		endpoint_to(&addr, &slot->client);
 		set_address(env, &addr, remote);
 	}
-	addr.len = sizeof(struct sockaddr_un);
-	if (getsockname(client, &addr.any, &addr.len) == 0) {
-		addr_unmap(&addr);
-		if (addr.any.sa_family != AF_UNIX)
-			set_address(env, &addr, here);
-	}
+	if (find_local(client, slot, &addr))
+		set_address(env, &addr, here);
 	memcpy(name, asked_for, strnlen(asked_for, sizeof(name) - 1) + 1);
 	name[sizeof(name) - 1] = '\0'; /* it is in shared memory */
 	if (name[0] != '\0')

@@ -10,7 +10,7 @@ import struct
 import sys
 
 from roads import (ALPN, AUTHORITY, NOOP, TCP4, TCP6, UNIX, UNSPEC, has_ipv6,
-                   parse_v2, plain, received_after, served_by, tlv, v1,
+                   parse_v2, plain, received_after, script, served_by, tlv, v1,
                    v2, v2_head)
 from wire import (Backend, Usher, check, closed_port, expect, hello,
                   run_checks, same, tmp, wait_for, HOST)
@@ -303,6 +303,26 @@ def _():
         b"hello")
     same(got, v1("192.0.2.8", "198.51.100.1", 50001) + b"hello", "by v2")
     usher.await_line(r"client=192\.0\.2\.8 .*client_port=50001\b")
+    usher.stop()
+
+
+@check("a program learns of the header's addresses, both of them")
+def _():
+    usher = trusting("exec = " + script("ends", """
+        read -r line
+        echo "$line $REMOTE_ADDR:$REMOTE_PORT $LOCAL_ADDR:$LOCAL_PORT" \\
+            "$TCPREMOTEIP:$TCPREMOTEPORT $TCPLOCALIP:$TCPLOCALPORT"
+        """))
+    for header, ends in (
+            (HEADER, "192.0.2.7:50000 198.51.100.1:443"),
+            (v2("2001:db8::7", "2001:db8::1"),
+             "2001:db8::7:50000 2001:db8::1:443"),
+            (b"PROXY UNKNOWN\r\n", None)):
+        with usher.connect() as client:
+            client.send(header + b"x\n")
+            ends = ends or "%s:%d %s:%d" % (HOST, client.local, HOST,
+                                            usher.port)
+            same(client.line(), "x %s %s" % (ends, ends))
     usher.stop()
 
 
