@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# PROXY headers, out and in: tests/e2e/headers.py.
+# PROXY headers that go out: tests/e2e/headers.py.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"

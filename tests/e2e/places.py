@@ -10,8 +10,7 @@ import sys
 
 from roads import AUTHORITY, has_ipv6, parse_v2, script, served_by
 from wire import (Backend, Client, Usher, check, closed_port, expect, hello,
-                  passed_socket, program, run_checks, same, tmp, wait_for,
-                  HOST)
+                  passed_socket, program, run_checks, same, tmp, wait_for)
 
 backend = Backend("v4")
 other = Backend("other")
