@@ -145,7 +145,7 @@ declare -A told_at=(
 	[haproxy]=$host:$haproxy_port [haproxy-unix]=unix:$tmp/haproxy.sock
 )
 [ -z "$ipv6" ] || told_at+=(
-	[nginx6]=[::1]:$told_port [haproxy6]=[::1]:$haproxy_port
+	[nginx6]="[::1]:$told_port" [haproxy6]="[::1]:$haproxy_port"
 )
 
 # Takes what usher passes, and runs sshd on it.
