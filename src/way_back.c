@@ -94,6 +94,16 @@ sysctl_of(const char *device, const char *name)
 	return value >= '0' && value <= '9' ? value - '0' : 0;
 }
 
+/* The kernel goes by the larger one. */
+static bool
+is_strict(const char *device)
+{
+	int all = sysctl_of("all", "rp_filter");
+	int own = sysctl_of(device, "rp_filter");
+
+	return (all > own ? all : own) == 1;
+}
+
 /*
  * The table has a way, but the kernel does not believe that the answer comes
  * from where it says.
@@ -106,10 +116,7 @@ find_disbelief(const struct look *look)
 	if (sysctl_of("all", "src_valid_mark") ||
 	    sysctl_of(device, "src_valid_mark"))
 		return ORIGIN_VALID_MARK;
-	if (sysctl_of("all", "rp_filter") == 1 ||
-	    sysctl_of(device, "rp_filter") == 1)
-		return ORIGIN_RP_FILTER;
-	return 0;
+	return is_strict(device) ? ORIGIN_RP_FILTER : 0;
 }
 
 /* What nft says contains text: 1, 0, or -1 if it cannot be asked. */

@@ -174,6 +174,16 @@ has_capabilities()
 	[ "$(capabilities "$1")" = "CapEff:$2" ]
 }
 
+# second_wire: usher sends by it what comes from clients.
+second_wire()
+{
+	wire usher other backend other
+	address usher other 203.0.113.1/24 2001:db8:3::1/64
+	address backend other 203.0.113.2/24 2001:db8:3::2/64
+	at usher ip route add 198.51.100.0/24 via 203.0.113.2 table 50
+	at usher ip rule add from 192.0.2.0/24 lookup 50
+}
+
 make_hosts
 start_who backend 198.51.100.2 7000
 start_who backend 2001:db8:2::2 7000
@@ -228,16 +238,19 @@ broken "nothing that marks" 'usher: nft -f contrib/transparent/usher.nft' \
 broken "src_valid_mark" 'usher: sysctl net.ipv4.conf.all.src_valid_mark=0' \
     192.0.2.1 far sysctl -qw net.ipv4.conf.all.src_valid_mark=1
 
-# Answers that come in elsewhere than they would be sent to.
-at usher ip rule add from 192.0.2.0/24 lookup 50
-at usher ip route add 198.51.100.0/24 dev front table 50
-check "another way out, without rp_filter" is_content
-at usher sysctl -qw net.ipv4.conf.all.rp_filter=1
-check "rp_filter: usher check says so" \
-    warns 'usher: sysctl net.ipv4.conf.back.rp_filter=2'
-check "rp_filter: what usher check says helps" follow_advice
+# Two wires to the backend: what comes from clients goes out by the other one,
+# and answers come in elsewhere than they would be sent to.
+second_wire
+check "another way out, without rp_filter: usher check has nothing to say" \
+    is_content
+check "another way out, without rp_filter: there is a connection" \
+    sees_client 192.0.2.1 far
+broken "rp_filter" 'usher: sysctl net.ipv4.conf.back.rp_filter=2' \
+    192.0.2.1 far sysctl -qw net.ipv4.conf.all.rp_filter=1
 at usher ip rule delete from 192.0.2.0/24 lookup 50
+at usher sysctl -qw net.ipv4.conf.back.rp_filter=1
 check "strict rp_filter is no obstacle by itself" sees_client 192.0.2.1 far
+check "strict rp_filter by itself: usher check has nothing to say" is_content
 
 here()
 {
