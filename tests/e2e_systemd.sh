@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # An administrator's day on a machine whose first process is systemd: the units
 # as "make install" puts them, in tests/container.  tests/e2e/units.py,
-# tests/e2e/restarts.py.
+# tests/e2e/restarts.py, tests/e2e/passing.py.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 need make python3 setpriv ssh ssh-keygen sshd systemctl tar unshare
-need_built "$usher" "$usherd" "$relay"
+need_built "$usher" "$usherd" "$relay" "$build/contrib/pass/usher-receive"
 
 program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$build/systemd/usher.service")
 case $program in
@@ -29,11 +29,12 @@ case ${units#"$tmp/tree"} in
 	;;
 esac
 mkdir "$tmp/contrib"
-cp "$testdir"/../contrib/systemd/*.* \
+cp "$testdir"/../contrib/systemd/*.* "$testdir"/../contrib/pass/*.{socket,service} \
+    "$build/contrib/pass/usher-receive" \
     "$testdir"/../contrib/transparent/usher.service.d/*.conf "$build"/contrib/systemd/*.service \
     "$tmp/contrib"
 
-for part in ${PARTS:-units restarts}; do
+for part in ${PARTS:-units restarts passing}; do
 	"$testdir/container" -p "$tmp/tree" -b "$testdir" -b "$tmp/contrib" \
 	    env -u RUNTIME_DIRECTORY PYTHONDONTWRITEBYTECODE=1 \
 	    tmp=/root/usher-tests usher="$program" usherd="${program}d" \
