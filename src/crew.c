@@ -86,7 +86,6 @@ start_worker(struct crew *c, unsigned i)
 {
 	pid_t parent = getpid(), pid;
 
-	atomic_store(&c->place.posts[i].oldest_us, 0);
 	c->since_us[i] = clock_us();
 	c->due_us[i] = 0;
 	pid = process_fork(&c->pids[i]);
@@ -126,6 +125,9 @@ bury(struct crew *c, pid_t pid, int status)
 		if (atomic_load(&c->pids[i]) != pid)
 			continue;
 		atomic_store(&c->pids[i], 0);
+		/* The others go by these even before it has a successor. */
+		atomic_store(&c->place.posts[i].oldest_us, 0);
+		atomic_store(&c->place.posts[i].held_us, 0);
 		c->due_us[i] = clock_us();
 		if (c->due_us[i] - c->since_us[i] < LIVES_US)
 			c->due_us[i] += LIVES_US;

@@ -23,6 +23,10 @@ enum { WAKE, RELAY, FIRST_LISTENER };
 /* How long to wait where others' ends make room, and nobody tells. */
 #define FULL_LOOK_MS 20
 
+/* Who holds one and has not asked for so long does not count: it may be
+ * stopped, or dead. */
+#define HOLDS_MS (10 * FULL_LOOK_MS)
+
 /* Descriptors for all but clients and their backends. */
 #define SPARE_FDS 128
 
@@ -82,10 +86,35 @@ wake(struct worker *w)
 	guest_publish(w);
 }
 
+/* Clients that other workers hold: they came before those in the backlog. */
+static uint32_t
+held_by_others(const struct worker *w)
+{
+	const struct worker_place *place = w->place;
+	int64_t since_us = clock_us() - HOLDS_MS * 1000;
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < place->n; i++)
+		n += i != place->self &&
+		    atomic_load(&place->posts[i].held_us) > since_us;
+	return n;
+}
+
+/* A slot that is free may be spoken for. */
+static bool
+is_full(const struct worker *w)
+{
+	const struct generation *g = w->door.generation;
+
+	return w->door.holding || w->carrier.n >= w->room ||
+	    atomic_load(&g->board->head->connections) + held_by_others(w) >=
+	    g->rules->settings.limits.max_connections;
+}
+
 static void
 accept_from(struct worker *w, const struct listener *listener)
 {
-	for (int i = 0; i < ACCEPTS; i++) {
+	for (int i = 0; i < ACCEPTS && !is_full(w); i++) {
 		struct session session = { .generation = NULL };
 		int r = door_accept(&w->door, listener, &session);
 
@@ -94,6 +123,20 @@ accept_from(struct worker *w, const struct listener *listener)
 		if (r > 0)
 			guest_begin(w, &session);
 	}
+}
+
+/* The one that is held asks again, and the others are told that it does. */
+static void
+readmit(struct worker *w)
+{
+	struct door *door = &w->door;
+	struct post *post = &w->place->posts[w->place->self];
+	struct session session;
+
+	if (door->holding && door_readmit(door, &session) > 0)
+		guest_begin(w, &session);
+	if (door->holding || atomic_load(&post->held_us) != 0)
+		atomic_store(&post->held_us, door->holding ? clock_us() : 0);
 }
 
 static void
@@ -132,16 +175,14 @@ static struct deadline
 mind_the_door(struct worker *w)
 {
 	struct door *door = &w->door;
-	struct session session;
 	bool paused, full;
 
-	if (door->holding && door_readmit(door, &session) > 0)
-		guest_begin(w, &session);
+	readmit(w);
 	if (w->retiring)
 		return deadline_after(
 		    clock_us(), door->holding ? FULL_LOOK_MS : -1);
 	paused = clock_us() < door->paused_until_us;
-	full = door->holding || door_is_full(door) || w->carrier.n >= w->room;
+	full = is_full(w);
 	watch_listeners(w, !paused && !full);
 	if (paused)
 		return (struct deadline){ door->paused_until_us };

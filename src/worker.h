@@ -17,11 +17,14 @@
 
 /*
  * What the workers of a generation show each other, in shared memory: so the
- * one that has been undecided for longest can be found wherever it is.
+ * one that has been undecided for longest can be found wherever it is, and who
+ * has been let in without a slot gets the next one, whoever's guest makes room.
  */
 struct post {
 	_Atomic int64_t oldest_us; /* when its oldest came; 0: it has none */
 	_Atomic uint32_t slot; /* of the oldest */
+	/* When it last asked for a slot for one that it holds; 0: for none. */
+	_Atomic int64_t held_us;
 };
 
 struct worker_place {
