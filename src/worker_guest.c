@@ -249,12 +249,14 @@ guest_ready(struct carrier *carrier, struct pair *pair, bool late)
 	enum session_next next;
 	int backend = -1;
 
-	(void)carrier;
 	if (guest->offered)
 		return; /* it is remembered in the relay */
 	if (!guest->begun) {
 		guest->begun = true;
 		next = session_start(&guest->session, &guest->await, &backend);
+		/* Of one that was held, what has come is known by now. */
+		if (pair->relay.ready[CLIENT] != 0)
+			carrier_queue(carrier, pair);
 	} else {
 		tell(guest, late);
 		if (!is_told(guest))
