@@ -272,20 +272,6 @@ START_TEST(is_ended_by_no_error)
 }
 END_TEST
 
-START_TEST(complains_once_of_each)
-{
-	door_complain(&door, "trouble", EMFILE);
-	door_complain(&door, "trouble", EMFILE);
-	ck_assert_int_eq(door_rig_logged(&rig, "trouble"), 1);
-	door_complain(&door, "trouble", ENFILE);
-	ck_assert_int_eq(door_rig_logged(&rig, "trouble"), 2);
-	/* And again when it has gone on for long. */
-	door.complained_us -= INT64_C(61000000);
-	door_complain(&door, "trouble", ENFILE);
-	ck_assert_int_eq(door_rig_logged(&rig, "trouble"), 3);
-}
-END_TEST
-
 static int
 option(int socket, int level, int name)
 {
@@ -337,7 +323,6 @@ door_suite(void)
 	tcase_add_test(tcase, pauses_without_descriptors);
 	tcase_add_loop_test(
 	    tcase, is_ended_by_no_error, 0, sizeof(errors) / sizeof(errors[0]));
-	tcase_add_test(tcase, complains_once_of_each);
 	tcase_add_test(
 	    tcase, prepares_those_who_come_and_those_who_came_before);
 	suite_add_tcase(suite, tcase);
