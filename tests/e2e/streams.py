@@ -32,6 +32,7 @@ class Way:
 
     def __init__(self, seed, name, slow):
         self.random = random.Random("%d %s" % (seed, name))
+        self.late = seed % 4 == 0
         most = 1 << self.random.randrange(8, 18 if slow else 22)
         self.bytes = self.random.randbytes(self.random.randrange(most))
         self.piece = 1 + len(self.bytes) // self.random.randrange(3, 200)
@@ -45,6 +46,8 @@ class Way:
 
     def send(self, conn, head=b""):
         conn.sendall(head)
+        if self.late:  # from either side: it is a relay that has all the rest
+            time.sleep(.4)
         at = 0
         while at < len(self.bytes):
             n = self.random.randrange(1, 2 * self.piece)
