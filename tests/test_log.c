@@ -276,6 +276,36 @@ START_TEST(repeated_errors_are_counted_not_told)
 }
 END_TEST
 
+/* What a process that was broken into may write as the end of a silence. */
+static const struct {
+	int64_t from_now_us;
+	bool said;
+} silences[] = {
+	{ LOG_PERIOD_US / 2, false }, /* an honest one */
+	{ 60 * LOG_PERIOD_US, true },
+	{ INT64_MAX / 2, true },
+	{ INT64_MIN / 2, true },
+};
+
+START_TEST(no_service_is_silenced_for_good)
+{
+	struct connection slot = { .service = 0, .end = END_REFUSED };
+	struct tally *tally =
+	    scoreboard_tally(&board, scoreboard_service(&board, "openssh"));
+
+	atomic_store(
+	    &tally->quiet_until_us, clock_us() + silences[_i].from_now_us);
+	atomic_store(&tally->lines, UINT32_MAX - LOG_BURST);
+	ck_assert_int_eq(log_is_quiet(&board, &slot), silences[_i].said);
+	in_child(say_error, NULL);
+	ck_assert_int_eq(hear()[0] != '\0', silences[_i].said);
+	/* And what it begins is a period like any other. */
+	if (silences[_i].said)
+		ck_assert_int_le(
+		    tally->quiet_until_us, clock_us() + LOG_PERIOD_US);
+}
+END_TEST
+
 Suite *log_suite(void);
 
 Suite *
@@ -292,6 +322,8 @@ log_suite(void)
 	tcase_add_loop_test(
 	    tcase, errors_are_told_from_ends, 0, COUNT(choices));
 	tcase_add_test(tcase, repeated_errors_are_counted_not_told);
+	tcase_add_loop_test(
+	    tcase, no_service_is_silenced_for_good, 0, COUNT(silences));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
