@@ -72,6 +72,7 @@ be_worker(const struct crew *c, unsigned i, pid_t parent)
 {
 	struct worker_place place = c->place;
 
+	signals_obey(0);
 	/* Retired by the end of its parent. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)

@@ -81,6 +81,7 @@ evict(struct door *door)
 _Noreturn static void
 be_child(struct session *session)
 {
+	signals_obey(0);
 	/* Which number it got depends on what else was free. */
 	if (session->client > LISTENERS_FD)
 		(void)fd_close_range(LISTENERS_FD, session->client - 1);
@@ -229,7 +230,8 @@ void
 listener_run(
     const struct generation *g, const struct listener *listeners, size_t n)
 {
-	/* Retired by the keeper, also by its death. */
+	/* Retired by the keeper, also by its death; not by a child. */
+	signals_obey(getppid());
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != atomic_load(&g->board->head->keeper))
 		_exit(0);

@@ -118,8 +118,7 @@ sandbox_acceptor(const struct sandbox_spec *spec)
 		return parts;
 	if (spec->bind)
 		when |= WHEN_BIND;
-	if (spec->shared)
-		when |= WHEN_SHARED;
+	when |= spec->shared ? WHEN_SHARED : WHEN_ALONE;
 	if (spec->local)
 		when |= WHEN_LOCAL;
 	r = seccomp_enforce(&acceptor_list, when);

@@ -32,6 +32,7 @@ enum sandbox_when {
 	WHEN_BIND = 1,
 	WHEN_SHARED = 2,
 	WHEN_LOCAL = 4,
+	WHEN_ALONE = 8, /* a child for each connection */
 };
 
 /* A system call that is allowed if all checks hold; rows are ORed. */
@@ -44,6 +45,7 @@ struct row {
 struct list {
 	const struct row *rows;
 	size_t n;
+	bool spares_elders; /* kill() of the caller, or its parent, kills */
 };
 
 extern const struct list acceptor_list;

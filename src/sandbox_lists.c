@@ -95,8 +95,12 @@ static const struct row acceptor_rows[] = {
 	CALL(gettid), /* what musl's fork() does next */
 	CALL(wait4),
 	CALL(getppid),
-	/* Not -1, everybody, nor 0, the group, in which the keeper is. */
-	CALL_IF(kill, NONE_OF(0, SIGN_BIT), NOT(0, 0), IS(1, SIGTERM)),
+	/*
+	 * Not -1, everybody, nor 0, the group, in which the keeper is; the list
+	 * spares the keeper itself and the acceptor.
+	 */
+	CALL_WHEN_IF(
+	    WHEN_ALONE, kill, NONE_OF(0, SIGN_BIT), NOT(0, 0), IS(1, SIGTERM)),
 	CALL_IF(fallocate, IS(1, 0)),
 	CALL_IF(prctl, IS(0, PR_SET_PDEATHSIG)),
 	CALL_IF(mmap, NONE_OF(2, PROT_EXEC)),
@@ -201,10 +205,10 @@ static const struct row relay_rows[] = {
 #endif
 };
 
-#define LIST(rows)                                       \
-	{                                                \
-		(rows), sizeof(rows) / sizeof((rows)[0]) \
+#define LIST(rows, spares)                                         \
+	{                                                          \
+		(rows), sizeof(rows) / sizeof((rows)[0]), (spares) \
 	}
 
-const struct list acceptor_list = LIST(acceptor_rows);
-const struct list relay_list = LIST(relay_rows);
+const struct list acceptor_list = LIST(acceptor_rows, true);
+const struct list relay_list = LIST(relay_rows, false);

@@ -50,6 +50,25 @@ load_call(struct program *program)
 	load(program, offsetof(struct seccomp_data, nr));
 }
 
+#ifdef OUR_ARCH
+
+/*
+ * Whoever installs the filter, and who has started it, are not to be told to
+ * end by those who inherit it: the acceptor and the keeper.
+ */
+static void
+spare_elders(struct program *program)
+{
+	add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 5, SYS_kill);
+	load(program, offsetof(struct seccomp_data, args));
+	add(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, (uint32_t)getpid());
+	add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (uint32_t)getppid());
+	add(program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
+	load_call(program);
+}
+
+#endif
+
 static unsigned
 size_of_check(const struct check *check)
 {
@@ -101,6 +120,8 @@ assemble(struct program *program, const struct list *list, unsigned when)
 	add(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, OUR_ARCH);
 	add(program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
 	load_call(program);
+	if (list->spares_elders)
+		spare_elders(program);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct row *row = &list->rows[i];
 

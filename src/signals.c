@@ -10,11 +10,21 @@
 
 struct signal_flags signals;
 
+static volatile pid_t master; /* see signals_obey() */
+static volatile uid_t self; /* a sandbox may not let us ask */
+
 static const int handled[] = { SIGTERM, SIGINT, SIGCHLD, SIGHUP };
 
-static void
-note(int number)
+static bool
+may_terminate(const siginfo_t *info)
 {
+	return master == 0 || info->si_pid == master || info->si_uid != self;
+}
+
+static void
+note(int number, siginfo_t *info, void *context)
+{
+	(void)context;
 	switch (number) {
 	case SIGCHLD:
 		signals.child = 1;
@@ -27,25 +37,25 @@ note(int number)
 			signals.terminate = INTERRUPTED;
 		break;
 	default:
-		signals.terminate = TERMINATED;
+		if (may_terminate(info))
+			signals.terminate = TERMINATED;
 	}
 }
 
 static void
-set_all(void (*handler)(int), void (*pipe_handler)(int), bool block)
+set_all(const struct sigaction *action, void (*pipe_handler)(int), bool block)
 {
-	struct sigaction action = { .sa_handler = handler };
+	struct sigaction pipe_action = { .sa_handler = pipe_handler };
 	sigset_t blocked;
 
 	sigemptyset(&blocked);
-	sigemptyset(&action.sa_mask);
+	sigemptyset(&pipe_action.sa_mask);
 	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++) {
 		if (block)
 			sigaddset(&blocked, handled[i]);
-		(void)sigaction(handled[i], &action, NULL);
+		(void)sigaction(handled[i], action, NULL);
 	}
-	action.sa_handler = pipe_handler;
-	(void)sigaction(SIGPIPE, &action, NULL);
+	(void)sigaction(SIGPIPE, &pipe_action, NULL);
 	/* All of it: what was inherited would go on to programs we start. */
 	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
@@ -67,12 +77,29 @@ forget_inherited(void)
 void
 signals_take(void)
 {
+	struct sigaction action = {
+		.sa_sigaction = note,
+		.sa_flags = SA_SIGINFO,
+	};
+
+	sigemptyset(&action.sa_mask);
 	forget_inherited();
-	set_all(note, SIG_IGN, true);
+	set_all(&action, SIG_IGN, true);
+}
+
+void
+signals_obey(pid_t pid)
+{
+	if (pid != 0)
+		self = getuid();
+	master = pid;
 }
 
 void
 signals_release(void)
 {
-	set_all(SIG_DFL, SIG_DFL, false);
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	sigemptyset(&action.sa_mask);
+	set_all(&action, SIG_DFL, false);
 }

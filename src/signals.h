@@ -32,6 +32,12 @@ extern struct signal_flags signals;
  */
 void signals_take(void);
 
+/*
+ * From now on SIGTERM counts only if master has sent it, or another user, who
+ * could do worse.  0: whoever has sent it, as at first.
+ */
+void signals_obey(pid_t master);
+
 /* Puts mask and dispositions back to what a new program expects. */
 void signals_release(void);
 

@@ -57,6 +57,19 @@ listen_to_a_name(void)
 	listen(listener, 100);
 }
 
+/* Somebody who is outside of every cage, as long as we are there. */
+static pid_t
+start_stranger(void)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		pause();
+}
+
 static void
 prepare(char **argv)
 {
@@ -75,6 +88,7 @@ prepare(char **argv)
 	listen_to_a_name();
 	scoreboard_open(&have.board, NULL, -1, &owner);
 	have.epoll = epoll_create1(EPOLL_CLOEXEC);
+	have.stranger = start_stranger();
 	have.relay_argv[0] = argv[0];
 	have.relay_argv[1] = (char *)(uintptr_t)RUN_AS_RELAY;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 #include "sandbox.h"
@@ -21,6 +22,7 @@ extern struct things {
 	struct sockaddr_un abstract_name;
 	socklen_t abstract_len;
 	struct scoreboard board;
+	pid_t stranger;
 	char *relay_argv[3], *no_environment[1];
 } have;
 
@@ -30,14 +32,15 @@ extern struct things {
  */
 typedef int act(void);
 act open_a_file, make_a_file, grow_a_file, exec_the_relay, exec_another_file,
-    exec_by_name, fork_and_wait, end_a_child, signal_somebody_else,
-    signal_everybody, signal_the_group, stop_a_child, trace, trace_somebody,
-    read_anothers_memory, take_anothers_descriptor, give_orders_to_the_terminal,
-    mount_something, change_the_root, remove_a_file, look_at_a_directory,
-    map_code, map_memory, make_a_thread, make_a_namespace, leave_a_namespace,
-    make_a_memfd, be_dumpable, change_the_owner, use_io_uring, use_bpf,
-    lock_a_file, own_signals, say_something, take_a_slot, dump_no_core,
-    dump_more_core, make_an_epoll, wait_for_events;
+    exec_by_name, fork_and_wait, end_a_child, signal_its_parent,
+    signal_a_stranger, signal_itself, signal_everybody, signal_the_group,
+    stop_a_child, trace, trace_somebody, read_anothers_memory,
+    take_anothers_descriptor, give_orders_to_the_terminal, mount_something,
+    change_the_root, remove_a_file, look_at_a_directory, map_code, map_memory,
+    make_a_thread, make_a_namespace, leave_a_namespace, make_a_memfd,
+    be_dumpable, change_the_owner, use_io_uring, use_bpf, lock_a_file,
+    own_signals, say_something, take_a_slot, dump_no_core, dump_more_core,
+    make_an_epoll, wait_for_events;
 act connect_where_a_rule_goes, connect_elsewhere, connect_to_an_abstract_name,
     bind_to_any_port, bind_to_a_port, make_a_datagram_socket,
     make_a_netlink_socket, make_a_seqpacket_socket, make_a_local_socket,

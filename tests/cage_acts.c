@@ -90,9 +90,21 @@ end_a_child(void)
 }
 
 int
-signal_somebody_else(void)
+signal_its_parent(void)
 {
 	return kill(getppid(), SIGTERM);
+}
+
+int
+signal_a_stranger(void)
+{
+	return kill(have.stranger, SIGTERM);
+}
+
+int
+signal_itself(void)
+{
+	return kill(getpid(), SIGTERM);
 }
 
 int

@@ -3,8 +3,10 @@ calls are made in its place, as whoever took it over would make them."""
 
 import ctypes
 import os
+import re
 import signal
 import struct
+import subprocess
 import sys
 
 from wire import (Backend, Client, Failure, Skipped, Usher, check, expect,
@@ -13,8 +15,8 @@ from wire import (Backend, Client, Failure, Skipped, Usher, check, expect,
 ATTACH, DETACH, GETREGS, SETREGS, SINGLESTEP, POKE = 16, 17, 12, 13, 9, 5
 R10, R9, R8, RAX, RDX, RSI, RDI, ORIG_RAX, RIP, RSP = (
     7, 8, 9, 10, 12, 13, 14, 15, 16, 19)
-SENDTO, SENDMSG, SHUTDOWN, SETSOCKOPT, DUP2, CONNECT, CLOSE = (
-    44, 46, 48, 54, 33, 42, 3)
+SENDTO, SENDMSG, SHUTDOWN, SETSOCKOPT, DUP2, CONNECT, CLOSE, KILL = (
+    44, 46, 48, 54, 33, 42, 3, 62)
 LOG_FD, KEEPER_FD = 3, 5  # handover.h
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -183,6 +185,74 @@ def _():
         usher.await_line("stopped by the sandbox")
         goes_on(usher)
         usher.stop()
+
+
+@check("neither keeper nor acceptor can be told to end")
+def _():
+    if is_sanitized():
+        raise Skipped("no sandbox in a build for sanitizers")
+    usher = Usher(RULES)
+    for elder in usher.process.pid, usher.acceptor():
+        client = make_calls(usher, (KILL, elder, signal.SIGTERM))
+        same(client.end(), "fin", "the end of the intruder's client is")
+        usher.await_line("stopped by the sandbox")
+        goes_on(usher)
+    # Nor if a kernel lets it: its own keeper is the only one whom it obeys.
+    acceptor = usher.acceptor()
+    with open("/proc/%d/status" % acceptor) as f:
+        uid = int(re.search(r"Uid:\s+(\d+)", f.read()).group(1))
+    subprocess.run(["kill", "-TERM", str(acceptor)], user=uid, check=True)
+    goes_on(usher)
+    same(usher.acceptor(), acceptor, "the acceptor is")
+    usher.stop()
+
+
+def claim_in_file(usher, pid, by):
+    """Writes another process's number over pid, wherever a slot has it."""
+    n = 0
+    with open(usher.run + "/scoreboard", "r+b") as f:
+        data = f.read(4 << 20)
+        at = data.find(struct.pack("<i", pid))
+        while at >= 0:
+            if at % 4 == 0:
+                f.seek(at)
+                f.write(struct.pack("<i", by))
+                n += 1
+            at = data.find(struct.pack("<i", pid), at + 1)
+    return n
+
+
+def leave_alone(bystander, settings):
+    usher = Usher(settings + RULES)
+    goes_on(usher)
+    clients = [usher.connect() for _ in range(2)]
+    children = [child_of(usher, client) for client in clients]
+    for child, by in zip(children, (bystander.pid, -bystander.pid)):
+        expect(claim_in_file(usher, child, by), "there is no slot")
+    # One more: the oldest would have to go.
+    clients += [usher.connect() for _ in range(3)]
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    usher.process.send_signal(signal.SIGHUP)
+    usher.await_line("reloaded the rules")
+    goes_on(usher)
+    for client in clients:
+        client.close()
+    usher.stop()
+    same(bystander.poll(), None, "the bystander has ended:")
+
+
+@check("a process is not told to end because somebody has written its number")
+def _():
+    if os.getuid():
+        raise Skipped("needs root")
+    for user in "root", "nobody":
+        bystander = subprocess.Popen(["sleep", "1000"])
+        try:
+            leave_alone(bystander, "user = %s\nmax-pending = 2\n" % user)
+        finally:
+            bystander.kill()
+            bystander.wait()
 
 
 def request(intruder, fds, row=0xffff):

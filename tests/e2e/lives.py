@@ -284,7 +284,10 @@ def _():
            "no acceptor")
     # The keeper hears of both at once: that it shall stop, and of a death.
     usher.process.send_signal(signal.SIGSTOP)
+    acceptor = usher.acceptor() if os.getuid() else None
     os.killpg(usher.process.pid, signal.SIGTERM)
+    if acceptor:  # it obeys nobody of its own user but the keeper
+        os.kill(acceptor, signal.SIGKILL)
     expect(wait_for(lambda: not usher.descendants()), "the acceptor lives")
     usher.process.send_signal(signal.SIGCONT)
     same(usher.process.wait(10), 0, "exit status")
