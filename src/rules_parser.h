@@ -5,7 +5,8 @@
  * -EINVAL after it has noted a mistake, or -ENOMEM; only the last ends the
  * reading, so that all mistakes are found in one go.
  *
- *	rules.c          files and lines
+ *	rules.c          files
+ *	rules_lines.c    lines
  *	rules_section.c  sections, and what may stand together
  *	rules_value.c    values of settings
  *	rules_target.c   addresses and everything about where it goes
@@ -130,6 +131,12 @@ int read_condition(
 /* One word as a payload pattern (rules_payload.c). */
 int read_payload(struct parser *parser, const struct word *word,
     struct payload_pattern *ret);
+
+/*
+ * rules_lines.c: all lines of one file, which begins above its own first
+ * section.  0; -ENOMEM, or -E2BIG after noting why no more is read.
+ */
+int read_source(struct parser *parser, const struct rules_source *source);
 
 /*
  * rules_section.c.  A section begins at bracket, with n bytes of name (0: none

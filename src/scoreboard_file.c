@@ -39,9 +39,8 @@ scoreboard_provide(const struct scoreboard *board, size_t at, size_t n)
 	return 0;
 }
 
-/* Points ret at memory laid out as a scoreboard. */
-static void
-lay_out(struct scoreboard *ret, int fd, void *memory)
+void
+scoreboard_lay_out(struct scoreboard *ret, int fd, void *memory)
 {
 	uint8_t *bytes = memory;
 
@@ -53,8 +52,8 @@ lay_out(struct scoreboard *ret, int fd, void *memory)
 	ret->names = (void *)(bytes + NAMES_AT);
 }
 
-static bool
-has_our_shape(const struct scoreboard_head *head)
+bool
+scoreboard_has_shape(const struct scoreboard_head *head)
 {
 	return head->magic == SCOREBOARD_MAGIC &&
 	    head->version == SCOREBOARD_VERSION &&
@@ -64,9 +63,8 @@ has_our_shape(const struct scoreboard_head *head)
 	    head->sources == SCOREBOARD_SOURCES;
 }
 
-/* 0 if fd is a regular file as long as a scoreboard. */
-static int
-check_size(int fd)
+int
+scoreboard_check_size(int fd)
 {
 	struct stat st;
 
@@ -103,7 +101,7 @@ map_memory(struct scoreboard *ret, int fd)
 
 	if (memory == MAP_FAILED)
 		return -errno;
-	lay_out(ret, fd, memory);
+	scoreboard_lay_out(ret, fd, memory);
 	return 0;
 }
 
@@ -111,14 +109,14 @@ int
 scoreboard_map(struct scoreboard *ret, int fd)
 {
 	struct scoreboard board = { .fd = -1 };
-	int r = check_size(fd);
+	int r = scoreboard_check_size(fd);
 
 	if (r < 0)
 		return r;
 	r = map_memory(&board, fd);
 	if (r < 0)
 		return r;
-	if (!has_our_shape(board.head)) {
+	if (!scoreboard_has_shape(board.head)) {
 		munmap(board.head, BOARD_SIZE);
 		return -EPROTO;
 	}
@@ -325,88 +323,6 @@ scoreboard_open(
 	atomic_store(&ret->head->told, 0);
 	fd_take(&fd);
 	return 0;
-}
-
-/* Reads n bytes at offset at of fd to the same place of the copy. */
-static int
-copy_part(int fd, void *copy, size_t at, size_t n)
-{
-	while (n > 0) {
-		ssize_t r = pread(fd, (uint8_t *)copy + at, n, (off_t)at);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return r < 0 ? -errno : -EPROTO;
-		at += (size_t)r;
-		n -= (size_t)r;
-	}
-	return 0;
-}
-
-/* Shared memory may hold anything: now strings end, and times are past. */
-static void
-bound(const struct scoreboard *copy, uint32_t rows, uint32_t high)
-{
-	int64_t now_us = clock_us();
-
-	for (uint32_t i = 0; i < rows; i++)
-		copy->services[i].name[SCOREBOARD_NAME_MAX - 1] = '\0';
-	for (uint32_t i = 0; i < high; i++) {
-		struct connection *slot = scoreboard_slot(copy, i);
-
-		slot->protocol[sizeof(slot->protocol) - 1] = '\0';
-		slot->backend[sizeof(slot->backend) - 1] = '\0';
-		slot->alpn[sizeof(slot->alpn) - 1] = '\0';
-		if (slot->start_us < 0 || slot->start_us > now_us)
-			slot->start_us = now_us;
-		if (slot->active_us < 0 || slot->active_us > now_us)
-			atomic_store(&slot->active_us, now_us);
-	}
-}
-
-static int
-copy_all(const struct scoreboard *copy, int fd)
-{
-	struct scoreboard_head *head = copy->head;
-	uint32_t rows, high;
-	int r = copy_part(fd, head, 0, sizeof(*head));
-
-	if (r < 0)
-		return r;
-	rows = atomic_load(&head->rows);
-	high = atomic_load(&head->high);
-	if (!has_our_shape(head) || rows > SCOREBOARD_SERVICES ||
-	    high > SCOREBOARD_SLOTS)
-		return -EPROTO;
-	r = copy_part(fd, head, SERVICES_AT, rows * sizeof(struct tally));
-	if (r == 0)
-		r = copy_part(fd, head, SLOTS_AT, SLOT_AT(high) - SLOTS_AT);
-	if (r == 0)
-		bound(copy, rows, high);
-	return r;
-}
-
-int
-scoreboard_snapshot(struct scoreboard *ret, int fd)
-{
-	struct scoreboard copy;
-	void *memory;
-	int r = check_size(fd);
-
-	if (r < 0)
-		return r;
-	memory = mmap(NULL, BOARD_SIZE, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	lay_out(&copy, -1, memory);
-	r = copy_all(&copy, fd);
-	if (r < 0)
-		munmap(memory, BOARD_SIZE);
-	else
-		*ret = copy;
-	return r;
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * scoreboard_inner.h - what the three scoreboard files share.  For them only.
+ * scoreboard_inner.h - what the scoreboard files share.  For them only.
  */
 #ifndef USHER_SCOREBOARD_INNER_H
 #define USHER_SCOREBOARD_INNER_H
@@ -28,6 +28,15 @@
  * writing to a hole when nothing is left would be a SIGBUS.  0 or -errno.
  */
 int scoreboard_provide(const struct scoreboard *board, size_t at, size_t n);
+
+/* Points ret at memory that is laid out as a scoreboard. */
+void scoreboard_lay_out(struct scoreboard *ret, int fd, void *memory);
+
+/* Whether it is one, and of this version. */
+bool scoreboard_has_shape(const struct scoreboard_head *head);
+
+/* 0 if fd is a regular file as long as one, -EPROTO if not, or -errno. */
+int scoreboard_check_size(int fd);
 
 /* The bucket that client is counted in, or -1 if it has no address. */
 int scoreboard_bucket(
