@@ -43,4 +43,10 @@ for file in src/*.[ch]; do
 			"$file (layer $own) includes $header.h (layer $other)"
 	done
 done
+
+# Somebody sets the clock, and nobody's connection may end of it.
+for file in src/*.[ch]; do
+	! grep -qE 'CLOCK_REALTIME|gettimeofday|\<time\(' "$file" ||
+		complain "$file: asks for the time of day"
+done
 exit $bad

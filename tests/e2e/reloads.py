@@ -1,5 +1,6 @@
 """Rules are read again: what a thousand services cost, and what goes wrong."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -183,17 +184,28 @@ def _():
     usher.stop()
 
 
-@check("usher cannot be run at a reload: said once, with one name in front")
-def _():
-    mine = tmp + "/mine"
+NAMES = "usher", "usherd", "relay"
+
+
+@contextlib.contextmanager
+def own_programs(name):
+    """Copies of the programs in a directory of their own, which it yields, to
+    be used by who is started now."""
+    mine = "%s/%s" % (tmp, name)
     os.mkdir(mine)
-    names = "usher", "usherd", "relay"
-    for name in names:
+    before = {name: os.environ[name] for name in NAMES}
+    for name in NAMES:
         shutil.copy(program(name), mine)
-    before = {name: os.environ[name] for name in names}
-    for name in names:
         os.environ[name] = mine + "/" + os.path.basename(program(name))
     try:
+        yield mine
+    finally:
+        os.environ.update(before)
+
+
+@check("usher cannot be run at a reload: said once, with one name in front")
+def _():
+    with own_programs("mine") as mine:
         usher = Usher(rules("old"))
         os.rename(program("usher"), mine + "/away")
         stays(usher, "cannot run usher dump: No such file")
@@ -209,8 +221,30 @@ def _():
         reload(usher)
         expect(wait_for(lambda: reaches(usher, "new")), usher.log())
         usher.stop()
-    finally:
-        os.environ.update(before)
+
+
+@check("programs are replaced while clients are undecided: all are served")
+def _():
+    with own_programs("upgrade"):
+        usher = Usher(rules("old", "inspect-timeout = 1h"))
+        undecided = [usher.connect() for _ in range(3)]
+        usher.accepted(3)
+        # As a package manager does it, and what was there is gone.
+        for name in NAMES:
+            shutil.copy(program(name), program(name) + ".new")
+            os.rename(program(name) + ".new", program(name))
+        same(undecided[0].send(b"x\n").line(), "old")
+        usher.process.send_signal(signal.SIGTERM)
+        after = Usher(rules("new"), after=usher)
+        for client in undecided[1:]:
+            same((client.send(b"x\n").line(), client.line()), ("old", "x"))
+        expect(reaches(after, "new"), "not the new ones")
+        # By the relay that came with them, which has no name any more.
+        for client in undecided:
+            after.relay_of(client)
+            client.close()
+        after.stop()
+        usher.stop()
 
 
 if __name__ == "__main__":
