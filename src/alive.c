@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "deadline.h"
@@ -81,20 +80,15 @@ look_at(int32_t pid, struct look *ret)
 bool
 process_alive(int32_t pid, int64_t since_us)
 {
-	struct timespec boot;
 	struct look look;
-	int64_t slept_us;
 
 	if (pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH))
 		return false;
-	if (!look_at(pid, &look) || clock_gettime(CLOCK_BOOTTIME, &boot) < 0)
+	if (!look_at(pid, &look))
 		return true;
-	/* CLOCK_MONOTONIC stands still while the machine is suspended. */
-	slept_us =
-	    boot.tv_sec * INT64_C(1000000) + boot.tv_nsec / 1000 - clock_us();
 	/* since_us may come from a broken process, and be anything. */
 	return !look.zombie &&
-	    look.start_us - slept_us - TOLERANCE_US <= since_us;
+	    look.start_us - clock_suspended_us() - TOLERANCE_US <= since_us;
 }
 
 bool

@@ -15,41 +15,48 @@
 /*
  * The small static programs ask the kernel.  The vdso would be quicker by a
  * tenth of a microsecond, but its pages and the tables to find them by are
- * 12 KB in every process; and usher-relay gives it back, see lean.h.
+ * 12 KB in every process; and it is given back, see lean.h.
  */
-static void
-read_clock(struct timespec *now)
+static int64_t
+read_clock(clockid_t clock)
 {
+	struct timespec now;
+
+	/* Cannot fail: the clock exists and the pointer is good. */
 #if defined(__GLIBC__) || !defined(__LP64__)
-	(void)clock_gettime(CLOCK_MONOTONIC, now);
+	(void)clock_gettime(clock, &now);
 #else
-	(void)syscall(SYS_clock_gettime, CLOCK_MONOTONIC, now);
+	(void)syscall(SYS_clock_gettime, clock, &now);
 #endif
+	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / NS_PER_US;
 }
 
 /* 0: the clock does not tick. */
 static int64_t ticked_us;
 
-static int64_t
-read_us(void)
-{
-	struct timespec now;
-
-	/* Cannot fail: the clock exists and the pointer is good. */
-	read_clock(&now);
-	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / NS_PER_US;
-}
-
 int64_t
 clock_us(void)
 {
-	return ticked_us != 0 ? ticked_us : read_us();
+	return ticked_us != 0 ? ticked_us : read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t
+clock_suspended_us(void)
+{
+	return read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC);
 }
 
 void
 clock_tick(void)
 {
-	ticked_us = read_us();
+	ticked_us = read_clock(CLOCK_MONOTONIC);
+}
+
+void
+clock_waited(void)
+{
+	if (ticked_us != 0)
+		clock_tick();
 }
 
 struct deadline

@@ -20,13 +20,18 @@ struct deadline {
 /* Now, in microseconds of CLOCK_MONOTONIC. */
 int64_t clock_us(void);
 
+/* How long the machine was suspended since boot: that clock stood still. */
+int64_t clock_suspended_us(void);
+
 /*
- * For a process that carries many connections: reads the clock, and until the
- * next tick clock_us() says what it said.  So the clock is read once for each
- * time the process wakes up, not for each thing it does then; nothing that
- * waits may use clock_us() to end the wait.
+ * For a process that serves connections: reads the clock, and until the next
+ * tick clock_us() says what it said.  So the clock is read once for each time
+ * the process wakes up, not for each thing it does then.
  */
 void clock_tick(void);
+
+/* A wait is over: the next tick, if the clock ticks.  For whoever waits. */
+void clock_waited(void);
 
 /*
  * A deadline ms milliseconds after start_us; ms < 0, and what is beyond all

@@ -43,6 +43,7 @@ close_both_in_order(int first, int second, int linger_ms)
 			drop(&polls[0]);
 			drop(&polls[1]);
 		}
+		clock_waited();
 		now = clock_us();
 	}
 	(void)close(first);

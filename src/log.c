@@ -80,9 +80,13 @@ static bool
 await_room(struct deadline until)
 {
 	struct pollfd room = { .fd = LOG_FD, .events = POLLOUT };
-	int ms = deadline_left(until, clock_us());
+	int ms = deadline_left(until, clock_us()), n;
 
-	return ms > 0 && poll(&room, 1, ms) == 1;
+	if (ms <= 0)
+		return false;
+	n = poll(&room, 1, ms);
+	clock_waited();
+	return n == 1;
 }
 
 /* One try, or as many as patience_ms has room for.  0 or -errno. */

@@ -34,7 +34,10 @@ wait_masked(
 		left.tv_nsec = (long)(ms % 1000) * 1000000;
 	}
 	r = ppoll(fds, n, ms < 0 ? NULL : &left, mask);
-	return r < 0 ? -errno : r;
+	if (r < 0)
+		r = -errno;
+	clock_waited();
+	return r;
 }
 
 int
