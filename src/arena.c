@@ -5,6 +5,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "lean.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
 /* Address space, not memory: a chunk's pages come as they are touched. */
 #define CHUNK_SIZE ((size_t)64 * 1024)
 #define ALIGNMENT ((size_t)8)
@@ -26,6 +32,24 @@ align(size_t size)
 	return (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 
+/* Near, if there is room: there may be a process for every connection. */
+static void *
+map_near(size_t size)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	for (unsigned i = 0; i < LEAN_PLACES && size <= LEAN_PLACE; i++) {
+		void *at = lean_place(i);
+
+		at = at == NULL ? MAP_FAILED :
+				  mmap(at, size, PROT_READ | PROT_WRITE,
+				      flags | MAP_FIXED_NOREPLACE, -1, 0);
+		if (at != MAP_FAILED)
+			return at;
+	}
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+}
+
 static struct chunk *
 map_chunk(size_t size)
 {
@@ -33,8 +57,7 @@ map_chunk(size_t size)
 
 	/* Twice, so that an array grown bit by bit is seldom copied. */
 	size = size < CHUNK_SIZE / 2 ? CHUNK_SIZE : 2 * size;
-	chunk = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	chunk = map_near(size);
 	if (chunk == MAP_FAILED)
 		return NULL;
 	chunk->size = size;

@@ -3,26 +3,12 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "process.h"
+
 static uint32_t *
 bucket_of(struct children *c, pid_t pid)
 {
 	return &c->buckets[(uint32_t)pid & c->mask];
-}
-
-/*
- * Zeroed memory of which a page exists once it is used, and which children do
- * not inherit: there is nothing of it to copy at a fork.
- */
-static void *
-make_table(size_t size)
-{
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (at == MAP_FAILED)
-		return NULL;
-	(void)madvise(at, size, MADV_DONTFORK);
-	return at;
 }
 
 int
@@ -33,7 +19,7 @@ children_init(struct children *c, uint32_t size)
 	while (n < size)
 		n *= 2;
 	c->bytes = n * sizeof(*c->buckets) + size * sizeof(*c->list);
-	c->buckets = make_table(c->bytes);
+	c->buckets = process_memory(c->bytes);
 	if (c->buckets == NULL)
 		return -ENOMEM;
 	c->list = (struct child *)(void *)(c->buckets + n);

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "handover.h"
 #include "log.h"
 #include "sandbox.h"
@@ -83,7 +83,9 @@ int
 confine(const struct rules *rules, int relay_exe, _Atomic uint32_t *told)
 {
 	size_t n = count_backends(rules);
-	uint16_t *ports = calloc(n + 1, sizeof(*ports));
+	struct arena *arena = arena_new();
+	uint16_t *ports =
+	    arena == NULL ? NULL : arena_alloc(arena, (n + 1) * sizeof(*ports));
 	struct sandbox_spec spec = {
 		.relay_exe = relay_exe,
 		.ports = ports,
@@ -103,7 +105,7 @@ confine(const struct rules *rules, int relay_exe, _Atomic uint32_t *told)
 			note_service(&rules->services[i], ports, &spec);
 		parts = sandbox_acceptor(&spec);
 	}
-	free(ports);
+	arena_free(arena);
 	if (parts < 0) {
 		log_errno(LOG_ERR, "cannot put on the sandbox", -parts);
 		return parts;

@@ -16,6 +16,7 @@
 #include "complaints.h"
 #include "confine.h"
 #include "fd.h"
+#include "lean.h"
 #include "log.h"
 #include "process.h"
 #include "rest.h"
@@ -149,22 +150,14 @@ reap(struct crew *c)
 		bury(c, pid, status);
 }
 
-void
-crew_run(const struct generation *g, const struct listener *listeners, size_t n)
-{
-	static struct crew crew;
-	struct crew *c = &crew;
-	int r;
+LEAN_ASIDE struct crew crew_of_workers;
 
-	c->generation = g;
-	c->listeners = listeners;
-	c->n_listeners = n;
-	r = furnish(c);
-	if (r < 0)
-		log_errno(LOG_ERR, "cannot start accepting", -r);
-	/* Once, and every worker is born restricted. */
-	if (r < 0 || confine(g->rules, g->relay_exe, &g->board->head->told) < 0)
-		_exit(1);
+static void
+lead(void)
+{
+	struct crew *c = &crew_of_workers;
+	const struct generation *g = c->generation;
+
 	(void)start_workers(c);
 	(void)fd_send(g->keeper, "", 1, -1);
 	while (signals.terminate != TERMINATED) {
@@ -176,5 +169,22 @@ crew_run(const struct generation *g, const struct listener *listeners, size_t n)
 		if (signals.child)
 			reap(c);
 	}
-	_exit(0);
+}
+
+void
+crew_run(const struct generation *g, const struct listener *listeners, size_t n)
+{
+	struct crew *c = &crew_of_workers;
+	int r;
+
+	c->generation = g;
+	c->listeners = listeners;
+	c->n_listeners = n;
+	r = furnish(c);
+	if (r < 0)
+		log_errno(LOG_ERR, "cannot start accepting", -r);
+	/* Once, and every worker is born restricted. */
+	if (r < 0 || confine(g->rules, g->relay_exe, &g->board->head->told) < 0)
+		_exit(1);
+	lean_run(lead);
 }

@@ -1,8 +1,8 @@
 #include "generation.h"
 
-#include <stdlib.h>
 #include <syslog.h>
 
+#include "arena.h"
 #include "handover.h"
 #include "log.h"
 #include "match.h"
@@ -12,10 +12,8 @@ generation_free(struct generation *g)
 {
 	if (g == NULL)
 		return;
+	/* What it consists of is the rules' memory. */
 	rules_free((struct rules *)g->rules);
-	match_index_free(g->index);
-	free(g->rows);
-	free(g);
 }
 
 static void
@@ -38,15 +36,14 @@ find_rows(struct generation *g)
 struct generation *
 generation_new(struct scoreboard *board, int relay_exe, struct rules *rules)
 {
-	struct generation *g = calloc(1, sizeof(*g));
+	struct generation *g = arena_alloc(rules->arena, sizeof(*g));
 
 	if (g == NULL)
 		return NULL;
-	g->rows = calloc(rules->n_services + 1, sizeof(*g->rows));
-	if (g->rows == NULL) {
-		free(g);
+	g->rows = arena_alloc(
+	    rules->arena, (rules->n_services + 1) * sizeof(*g->rows));
+	if (g->rows == NULL)
 		return NULL;
-	}
 	g->rules = rules;
 	g->board = board;
 	find_rows(g);

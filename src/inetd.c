@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include "alone.h"
+#include "arena.h"
 #include "confine.h"
 #include "deadline.h"
 #include "fd.h"
 #include "handover.h"
 #include "keeper.h"
 #include "launch.h"
+#include "lean.h"
 #include "listener.h"
 #include "log.h"
 #include "match.h"
@@ -99,12 +101,14 @@ open_relay(const char *path)
 	return RELAY_EXE_FD;
 }
 
+LEAN_ASIDE char inetd_usher[PROGRAMS_PATH_MAX];
+LEAN_ASIDE char inetd_path[PROGRAMS_PATH_MAX];
+
 static int
 serve_listening(
     struct rules *rules, struct scoreboard *board, int relay_exe, char *file)
 {
 	static const struct listener listener = { LISTENERS_FD, "" };
-	static char usher[PROGRAMS_PATH_MAX];
 	char *argv[] = { words[0], words[1], words[2], file, NULL };
 	struct keeper_options options = {
 		.rules = rules,
@@ -112,13 +116,13 @@ serve_listening(
 		.n = 1,
 		.board = board,
 		.relay_exe = relay_exe,
-		.dump_path = usher,
+		.dump_path = inetd_usher,
 		.dump_argv = argv,
 		.drop_acceptor = getuid() == 0,
 		.exit_idle_ms = STAY_MS,
 	};
 
-	programs_beside("usher", usher);
+	programs_beside("usher", inetd_usher);
 	(void)fd_set_nonblock(LISTENERS_FD, 1);
 	return keeper_run(&options);
 }
@@ -219,7 +223,8 @@ serve_connection(struct rules *rules, struct scoreboard *board, int relay_exe)
 {
 	struct generation generation = {
 		.rules = rules,
-		.rows = calloc(rules->n_services + 1, sizeof(uint16_t)),
+		.rows = arena_alloc(
+		    rules->arena, (rules->n_services + 1) * sizeof(uint16_t)),
 		.needs_local = match_needs_local(rules),
 		.board = board,
 		.relay_exe = relay_exe,
@@ -290,7 +295,7 @@ int
 inetd_run(char *file)
 {
 	static struct scoreboard board;
-	static char path[PROGRAMS_PATH_MAX];
+	char *path = inetd_path;
 	struct rules *rules;
 	int listening = 0, relay_exe, r;
 	int32_t owner;

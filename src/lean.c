@@ -16,6 +16,8 @@
 #define TITLE_MAX 512
 /* More than a young stack can be, less than the gap that is below it. */
 #define OLD_STACK_MAX (1024 * 1024)
+/* More than anybody here has used of it, less than the gap. */
+#define OLD_STACK_USED (128 * 1024)
 /* More than the vdso or its data; a static program has nothing beside them. */
 #define VDSO_MAX (64 * 1024)
 
@@ -29,50 +31,65 @@
 #define SWITCH "mov %0, %%rsp\n\txor %%ebp, %%ebp\n\tcall *%1\n\tud2"
 #endif
 
+#ifndef __GLIBC__
+static uintptr_t
+page_size(void)
+{
+	return (uintptr_t)sysconf(_SC_PAGESIZE);
+}
+#endif
+
 #ifdef SWITCH
 
 /*
- * Linkers put .dynbss first in .bss.  So the stack's top, 1.5 KB of its last
+ * Linkers put .dynbss first in .bss.  So the stack's top, 1.75 KB of its last
  * page, is followed on that page by all variables that are small, the title
  * among them; and .bss begins on a page of its own, behind that of .data.
  */
-#define STACK_SIZE (64 * 1024 + 1536)
+#define STACK_SIZE (64 * 1024 + 1792)
 __asm__(".pushsection .dynbss,\"aw\",@nobits\n"
 	".balign 4096\n"
-	"lean_stack: .skip 64 * 1024 + 1536\n"
+	"lean_stack: .skip 64 * 1024 + 1792\n"
 	".popsection");
 extern uint8_t lean_stack[STACK_SIZE];
 
 static struct {
 	void (*run)(void);
 	uintptr_t old_end; /* of the old stack */
-	uintptr_t vdso; /* where it begins; its data is before that */
 } leaving;
 
 /* Not in .data: ps(1) gets to see arguments in anonymous memory only. */
 static char title[TITLE_MAX];
+static size_t title_size; /* 0: it does not fit */
 
 static char *no_environment[1];
 
-/* The arguments are one after the other.  Returns their length, or 0. */
-static size_t
-copy_title(int argc, char **argv)
+/* The arguments are one after the other. */
+static void
+keep_title(int argc, char **argv)
 {
-	size_t n;
+	const char *first = argv[0];
+	size_t n =
+	    (size_t)(argv[argc - 1] - first) + strlen(argv[argc - 1]) + 1;
 
-	if (argc < 1)
-		return 0;
-	n = (size_t)(argv[argc - 1] - argv[0]) + strlen(argv[argc - 1]) + 1;
 	if (n > TITLE_MAX)
-		return 0;
-	memcpy(title, argv[0], n);
-	return n;
+		return;
+	memcpy(title, first, n);
+	for (int i = 0; i < argc; i++)
+		argv[i] = title + (argv[i] - first);
+	title_size = n;
 }
 
-static uintptr_t
-page_size(void)
+void
+lean_begin(int argc, char **argv)
 {
-	return (uintptr_t)sysconf(_SC_PAGESIZE);
+	/* Where it begins; its data is before that. */
+	uintptr_t vdso = (uintptr_t)getauxval(AT_SYSINFO_EHDR);
+
+	if (argc > 0)
+		keep_title(argc, argv);
+	if (vdso != 0)
+		(void)munmap((void *)(vdso - VDSO_MAX), 2 * VDSO_MAX);
 }
 
 /* The page of at, or of the byte before it if it is a page's first. */
@@ -100,7 +117,7 @@ end_of_stack(void)
 
 /* Tells the kernel where the arguments are. */
 static int
-move_title(size_t n)
+move_title(void)
 {
 	extern char __executable_start[], _etext[], _edata[], _end[];
 	uint64_t arg = (uintptr_t)title;
@@ -113,21 +130,18 @@ move_title(size_t n)
 		.brk = (uintptr_t)_end,
 		.start_stack = (uintptr_t)(lean_stack + STACK_SIZE),
 		.arg_start = arg,
-		.arg_end = arg + n,
-		.env_start = arg + n,
-		.env_end = arg + n,
+		.arg_end = arg + title_size,
+		.env_start = arg + title_size,
+		.env_end = arg + title_size,
 		.exe_fd = (uint32_t)-1,
 	};
 
 	return prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0);
 }
 
-/*
- * Gives the page of .data back: without what was written to it, which is not
- * much, it is the file's, that all processes share.
- */
-static void
-forget_data(void)
+/* Without what was written to it the page is the file's, that all share. */
+void
+lean_forget_data(void)
 {
 	extern char _edata[];
 	uint8_t *page = page_before(_edata);
@@ -141,11 +155,18 @@ static _Noreturn void
 leave(void)
 {
 	(void)munmap((void *)(leaving.old_end - OLD_STACK_MAX), OLD_STACK_MAX);
-	if (leaving.vdso != 0)
-		(void)munmap((void *)(leaving.vdso - VDSO_MAX), 2 * VDSO_MAX);
-	forget_data();
 	leaving.run();
 	_exit(EXIT_SUCCESS);
+}
+
+void *
+lean_stack_end(void)
+{
+	uint8_t *here = (uint8_t *)__builtin_frame_address(0);
+
+	return here >= lean_stack && here < lean_stack + STACK_SIZE ?
+	    lean_stack :
+	    here - OLD_STACK_USED;
 }
 
 void
@@ -161,14 +182,11 @@ lean_trim(void)
 }
 
 _Noreturn void
-lean_run(int argc, char **argv, void (*run)(void))
+lean_run(void (*run)(void))
 {
-	size_t n = copy_title(argc, argv);
-
 	leaving.run = run;
 	leaving.old_end = end_of_stack();
-	leaving.vdso = (uintptr_t)getauxval(AT_SYSINFO_EHDR);
-	if (n == 0 || leaving.old_end == 0 || move_title(n) < 0) {
+	if (title_size == 0 || leaving.old_end == 0 || move_title() < 0) {
 		run();
 		_exit(EXIT_SUCCESS);
 	}
@@ -182,13 +200,29 @@ lean_run(int argc, char **argv, void (*run)(void))
 
 #else
 
-_Noreturn void
-lean_run(int argc, char **argv, void (*run)(void))
+void
+lean_begin(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
+}
+
+_Noreturn void
+lean_run(void (*run)(void))
+{
 	run();
 	_exit(EXIT_SUCCESS);
+}
+
+void
+lean_forget_data(void)
+{
+}
+
+void *
+lean_stack_end(void)
+{
+	return __builtin_frame_address(0);
 }
 
 void
@@ -197,3 +231,17 @@ lean_trim(void)
 }
 
 #endif
+
+void *
+lean_place(unsigned i)
+{
+#ifdef __GLIBC__
+	(void)i;
+	return NULL;
+#else
+	extern char _end[];
+	uintptr_t end = (uintptr_t)_end;
+
+	return (void *)(end + -end % page_size() + i * LEAN_PLACE);
+#endif
+}

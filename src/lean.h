@@ -10,15 +10,44 @@
 #define USHER_LEAN_H
 
 /*
- * Calls run on a stack of 64 KB in the program's own data, after moving the
- * arguments for ps(1) there too and giving back the kernel's stack and vdso.
- * Nothing may be mapped before.  Afterwards the environment is empty, and
- * getauxval() and clock_gettime() must not be called: what they read is gone
- * (clock_us() may be); and variables with a value in the source have that
- * value again.  Where all that cannot be, run is called as things are.
- * Exits with 0 when run returns.
+ * First of all in main(), before anything is mapped: moves the arguments to
+ * where they outlive the stack, and argv[] with them, and gives back the vdso.
+ * From here on clock_gettime() must not be called (clock_us() may be).
  */
-_Noreturn void lean_run(int argc, char **argv, void (*run)(void));
+void lean_begin(int argc, char **argv);
+
+/*
+ * Calls run on a stack of 64 KB in the program's own data, after giving back
+ * the kernel's, and shows ps(1) the arguments that lean_begin() has kept.
+ * Afterwards the environment is empty, and getauxval() must not be called:
+ * what it reads is gone.  Where all that cannot be, run is called as things
+ * are.  Exits with 0 when run returns.
+ */
+_Noreturn void lean_run(void (*run)(void));
+
+/* Variables with a value in the source have that value again. */
+void lean_forget_data(void);
+
+/*
+ * Where the program's own page tables reach, but for what is mapped already:
+ * a mapping elsewhere takes 12 KB of them, in this process and in each that
+ * it forks.  Hints for mmap(); NULL: it makes no difference.
+ *
+ * LEAN_PLACES times LEAN_PLACE bytes for what is small, and then what is large.
+ */
+#define LEAN_PLACES 2
+#define LEAN_PLACE ((size_t)64 * 1024)
+void *lean_place(unsigned i);
+
+/*
+ * Linkers put common storage last.  What is large and seldom touched goes
+ * there, so that all that is small is on few pages, the first of which is
+ * that of the stack's top.
+ */
+#define LEAN_ASIDE __attribute__((common))
+
+/* The lowest byte that the stack we are on can have used. */
+void *lean_stack_end(void);
 
 /* Gives back what was used of that stack and is not any more. */
 void lean_trim(void);

@@ -15,6 +15,7 @@
 #include "crew.h"
 #include "fd.h"
 #include "handover.h"
+#include "lean.h"
 #include "log.h"
 #include "process.h"
 #include "rest.h"
@@ -26,10 +27,12 @@
  */
 #define BUSY_US 20000
 
+/* In memory that children do not inherit: they cannot look at it. */
 struct acceptor {
 	struct door door; /* first: see evict() */
 	struct children children;
 	int64_t busy_until_us;
+	struct pollfd polls[LISTENERS_MAX];
 };
 
 /* A child that gave its slot back has said and counted everything itself. */
@@ -119,17 +122,21 @@ start_session(struct acceptor *a, struct session *session)
 		    "too many children to keep count of", ENOSPC);
 }
 
+/* Not on the stack, whose next page is to be a child's alone. */
+static struct session newcomer;
+
 static void
 accept_from(struct acceptor *a, const struct listener *listener)
 {
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		struct session session = { .generation = NULL };
-		int r = door_accept(&a->door, listener, &session);
+		int r;
 
+		newcomer = (struct session){ .generation = NULL };
+		r = door_accept(&a->door, listener, &newcomer);
 		if (r == 0)
 			return;
 		if (r > 0)
-			start_session(a, &session);
+			start_session(a, &newcomer);
 	}
 }
 
@@ -167,8 +174,9 @@ plan(const struct acceptor *a, struct pollfd *fds)
 }
 
 static void
-serve_once(struct acceptor *a, struct pollfd *fds)
+serve_once(struct acceptor *a)
 {
+	struct pollfd *fds = a->polls;
 	struct door *door = &a->door;
 	struct deadline until = plan(a, fds);
 	struct deadline busy = { a->busy_until_us };
@@ -193,22 +201,17 @@ serve_once(struct acceptor *a, struct pollfd *fds)
 	}
 }
 
+/* Begins anew on a stack that takes little to be copied: see lean.h. */
+static struct acceptor *acceptor;
+
 /* A process for each connection. */
-_Noreturn static void
-serve_each_alone(
-    const struct generation *g, const struct listener *listeners, size_t n)
+static void
+serve_each_alone(void)
 {
-	struct acceptor a = {
-		.door = {
-			.generation = g,
-			.listeners = listeners,
-			.n = n,
-			.make_room = evict,
-		},
-	};
-	struct pollfd fds[LISTENERS_MAX];
+	struct acceptor *a = acceptor;
+	const struct generation *g = a->door.generation;
 	/* Twice: a child that gave its slot back may not be reaped yet. */
-	int r = children_init(&a.children,
+	int r = children_init(&a->children,
 	    2 * g->rules->settings.limits.max_connections + ACCEPT_BATCH);
 
 	if (r < 0) {
@@ -216,14 +219,17 @@ serve_each_alone(
 		_exit(1);
 	}
 	g->board->self = getpid();
+	lean_trim();
+	clock_tick();
 	(void)fd_send(g->keeper, "", 1, -1);
 	while (signals.terminate != TERMINATED) {
 		signals.terminate = 0; /* or children would be born stopped */
-		serve_once(&a, fds);
-		if (signals.child)
-			reap(&a);
+		serve_once(a);
+		if (!signals.child)
+			continue;
+		reap(a);
+		lean_trim(); /* the signal's frame was large */
 	}
-	_exit(0);
 }
 
 void
@@ -240,5 +246,16 @@ listener_run(
 	/* Once, and every child is born restricted. */
 	if (confine(g->rules, g->relay_exe, &g->board->head->told) < 0)
 		_exit(1);
-	serve_each_alone(g, listeners, n);
+	acceptor = process_memory(sizeof(*acceptor));
+	if (acceptor == NULL) {
+		log_errno(LOG_ERR, "cannot start accepting", ENOMEM);
+		_exit(1);
+	}
+	acceptor->door = (struct door){
+		.generation = g,
+		.listeners = listeners,
+		.n = n,
+		.make_room = evict,
+	};
+	lean_run(serve_each_alone);
 }

@@ -1,9 +1,9 @@
 #include "match_index.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "byte.h"
 
 /* With fewer services asking them all is as fast. */
@@ -76,16 +76,18 @@ add_names(
 }
 
 static bool
-make_room(struct match_index *index, size_t names, size_t services)
+make_room(struct arena *arena, struct match_index *index, size_t names,
+    size_t services)
 {
 	uint32_t buckets = 16;
 
 	while (buckets < names)
 		buckets *= 2;
 	index->mask = buckets - 1;
-	index->buckets = malloc(buckets * sizeof(*index->buckets));
-	index->entries = calloc(names + 1, sizeof(*index->entries));
-	index->general = calloc(services, sizeof(*index->general));
+	index->buckets = arena_alloc(arena, buckets * sizeof(*index->buckets));
+	index->entries =
+	    arena_alloc(arena, (names + 1) * sizeof(*index->entries));
+	index->general = arena_alloc(arena, services * sizeof(*index->general));
 	if (index->buckets == NULL || index->entries == NULL ||
 	    index->general == NULL)
 		return false;
@@ -106,11 +108,10 @@ match_index_new(const struct rules *rules)
 
 		names += c == NULL ? 0 : c->n;
 	}
-	index = calloc(1, sizeof(*index));
-	if (index == NULL || !make_room(index, names, rules->n_services)) {
-		match_index_free(index);
+	index = arena_alloc(rules->arena, sizeof(*index));
+	if (index == NULL ||
+	    !make_room(rules->arena, index, names, rules->n_services))
 		return NULL;
-	}
 	for (uint32_t i = 0; i < rules->n_services; i++) {
 		const struct condition *c = exact_names(&rules->services[i]);
 
@@ -120,17 +121,6 @@ match_index_new(const struct rules *rules)
 			index->general[index->n_general++] = i;
 	}
 	return index;
-}
-
-void
-match_index_free(struct match_index *index)
-{
-	if (index == NULL)
-		return;
-	free(index->buckets);
-	free(index->entries);
-	free(index->general);
-	free(index);
 }
 
 void

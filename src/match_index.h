@@ -18,11 +18,10 @@
 struct match_index;
 
 /*
- * An index over rules, which must outlive it.  NULL if there is no memory, or
- * too few services to gain anything.
+ * An index over rules, which lives as long as they do.  NULL if there is no
+ * memory, or too few services to gain anything.
  */
 struct match_index *match_index_new(const struct rules *rules);
-void match_index_free(struct match_index *index);
 
 /* A walk over the services that have to be asked. */
 struct match_walk {

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +17,18 @@ process_fork(_Atomic int32_t *pid_at)
 	    syscall(SYS_clone, CLONE_PARENT_SETTID | SIGCHLD, 0, pid_at, 0, 0);
 
 	return r < 0 ? -errno : (pid_t)r;
+}
+
+void *
+process_memory(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	(void)madvise(at, size, MADV_DONTFORK);
+	return at;
 }
 
 /* Of what was kept across setresuid(): one, and in force again. */

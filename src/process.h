@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,6 +17,12 @@
  * -errno on failure: -EAGAIN at a limit, -ENOMEM.
  */
 pid_t process_fork(_Atomic int32_t *pid_at);
+
+/*
+ * Zeroed memory, of which a page exists once it is used, and which children
+ * do not inherit: there is nothing of it to copy at a fork.  NULL without.
+ */
+void *process_memory(size_t size);
 
 /*
  * Gives up root for good: supplementary groups, group, user, and verifies

@@ -10,6 +10,7 @@
 
 #include "fd.h"
 #include "handover.h"
+#include "lean.h"
 #include "line.h"
 #include "log.h"
 #include "process.h"
@@ -132,29 +133,29 @@ read_rules(int fd, bool again, struct mistakes *mistakes, struct rules **ret)
 	return r;
 }
 
+LEAN_ASIDE struct mistakes reload_mistakes;
+
 int
 reload_try(int fd, struct rules **ret)
 {
-	static struct mistakes mistakes;
-	int r = read_rules(fd, false, &mistakes, ret);
+	int r = read_rules(fd, false, &reload_mistakes, ret);
 
-	mistakes_free(&mistakes);
-	memset(&mistakes, 0, sizeof(mistakes));
+	mistakes_free(&reload_mistakes);
+	memset(&reload_mistakes, 0, sizeof(reload_mistakes));
 	return r;
 }
 
 int
 reload_read(int fd, struct rules **ret)
 {
-	static struct mistakes mistakes;
-	int r = read_rules(fd, true, &mistakes, ret);
+	int r = read_rules(fd, true, &reload_mistakes, ret);
 
 	if (r == -EINVAL)
-		log_mistakes(&mistakes);
+		log_mistakes(&reload_mistakes);
 	else if (r < 0)
 		log_errno(LOG_ERR, "cannot read the rules", -r);
-	mistakes_free(&mistakes);
-	memset(&mistakes, 0, sizeof(mistakes));
+	mistakes_free(&reload_mistakes);
+	memset(&reload_mistakes, 0, sizeof(reload_mistakes));
 	return r;
 }
 

@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "lean.h"
+
 #if defined(__x86_64__) && defined(__LP64__) && !defined(__GLIBC__) && \
     !defined(__PIC__)
 #define CODE_IN_ONE_PIECE 1
@@ -17,8 +19,6 @@
 #define PAGE ((uintptr_t)4096)
 /* The kernel's signal sets, whatever the C library's look like. */
 #define KERNEL_SIGSET 8
-/* More than anybody here has used of the stack, less than the gap below it. */
-#define STACK_USED (128 * 1024)
 
 static inline __attribute__((always_inline)) long
 ask(long call, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e)
@@ -47,14 +47,14 @@ forget(uintptr_t from, uintptr_t to)
  */
 static __attribute__((noinline, aligned(512))) long
 sleep_alone(struct pollfd *fds, nfds_t n, const struct timespec *left,
-    const sigset_t *mask)
+    const sigset_t *mask, uintptr_t stack_end)
 {
 	extern char __executable_start[], __init_array_start[];
 	uintptr_t here = (uintptr_t)sleep_alone & ~(PAGE - 1);
 	uintptr_t top = (uintptr_t)__builtin_frame_address(0) - 512;
 
 	top &= ~(PAGE - 1);
-	forget(top - STACK_USED, top);
+	forget(stack_end, top);
 	forget((uintptr_t)__executable_start, here);
 	forget(here + PAGE, (uintptr_t)__init_array_start & ~(PAGE - 1));
 	return ask(SYS_ppoll, (uintptr_t)fds, n, (uintptr_t)left,
@@ -67,7 +67,7 @@ rest(struct pollfd *fds, nfds_t n, struct deadline until,
 {
 	struct timespec left = { 0, 0 };
 	sigset_t none;
-	int ms = -1;
+	int ms = -1, r;
 
 	sigemptyset(&none);
 	if (until.at_us != DEADLINE_NEVER)
@@ -77,7 +77,10 @@ rest(struct pollfd *fds, nfds_t n, struct deadline until,
 		left.tv_nsec = (long)(ms % 1000) * 1000000;
 	}
 	scoreboard_forget(board);
-	return (int)sleep_alone(fds, n, ms < 0 ? NULL : &left, &none);
+	r = (int)sleep_alone(fds, n, ms < 0 ? NULL : &left, &none,
+	    (uintptr_t)lean_stack_end() & ~(PAGE - 1));
+	clock_waited();
+	return r;
 }
 
 #else

@@ -21,6 +21,7 @@
 
 #include "deadline.h"
 #include "fd.h"
+#include "lean.h"
 #include "scoreboard_inner.h"
 
 #define FILE_MODE 0640
@@ -75,29 +76,11 @@ scoreboard_check_size(int fd)
 	return 0;
 }
 
-/*
- * Where a static program likes it: close behind itself, in reach of the page
- * tables that it has already.  Anywhere else costs 12 KB of them, and there
- * is a process for every connection.
- */
-static void *
-place_for_map(void)
-{
-#ifdef __GLIBC__
-	return NULL;
-#else
-	extern char _end[];
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	return _end + -(uintptr_t)_end % page;
-#endif
-}
-
 static int
 map_memory(struct scoreboard *ret, int fd)
 {
-	void *memory = mmap(place_for_map(), BOARD_SIZE, PROT_READ | PROT_WRITE,
-	    MAP_SHARED, fd, 0);
+	void *memory = mmap(lean_place(LEAN_PLACES), BOARD_SIZE,
+	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (memory == MAP_FAILED)
 		return -errno;

@@ -92,9 +92,11 @@ tighten(bool many)
 static void
 carry(void)
 {
-	struct connection *record = find_record();
+	struct connection *record;
 	enum end end;
 
+	lean_forget_data();
+	record = find_record();
 	tighten(false);
 	handover_adopt(&relay, &handover, record);
 	lean_trim();
@@ -145,5 +147,6 @@ main(int argc, char **argv)
 	}
 	catch_signal(SIGTERM);
 	log_adopt("usher-relay", handover.log_kind);
-	lean_run(argc, argv, carry);
+	lean_begin(argc, argv);
+	lean_run(carry);
 }

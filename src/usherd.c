@@ -16,6 +16,7 @@
 #include "handover.h"
 #include "inetd.h"
 #include "keeper.h"
+#include "lean.h"
 #include "log.h"
 #include "notify.h"
 #include "process.h"
@@ -27,6 +28,9 @@
 enum {
 	USAGE = 2,
 };
+
+LEAN_ASIDE struct listener usherd_listeners[LISTENERS_MAX];
+LEAN_ASIDE char usherd_path[PROGRAMS_PATH_MAX]; /* of the scoreboard */
 
 /* Where the scoreboard is if systemd names no runtime directory. */
 #define RUNTIME_DIRECTORY "/run/usher"
@@ -140,10 +144,10 @@ parse_arguments(int argc, char **argv, struct arguments *args)
 static int
 open_board(struct scoreboard *board)
 {
-	static char path[PROGRAMS_PATH_MAX];
+	char *path = usherd_path;
 	const char *given = getenv("RUNTIME_DIRECTORY");
 	const char *directory = RUNTIME_DIRECTORY;
-	struct line first = LINE(path);
+	struct line first = LINE(usherd_path);
 	char buffer[256];
 	struct line text = LINE(buffer);
 	int32_t owner = 0;
@@ -244,7 +248,7 @@ write_dump(const struct arguments *args, char **ret)
 static int
 serve(const struct arguments *args)
 {
-	static struct listener listeners[LISTENERS_MAX];
+	struct listener *listeners = usherd_listeners;
 	static struct scoreboard board;
 	char *dump_argv[DUMP_ARGS_MAX];
 	struct keeper_options options = {
@@ -283,6 +287,7 @@ main(int argc, char **argv)
 {
 	struct arguments args = { .serve = false };
 
+	lean_begin(argc, argv);
 	if (!parse_arguments(argc, argv, &args))
 		return usage();
 	if (fd_sanitise_standard() < 0)

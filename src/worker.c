@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bury.h"
+#include "lean.h"
 #include "log.h"
 #include "signals.h"
 #include "worker_inner.h"
@@ -30,7 +31,7 @@ enum { WAKE, RELAY, FIRST_LISTENER };
 /* Descriptors for all but clients and their backends. */
 #define SPARE_FDS 128
 
-struct worker worker;
+LEAN_ASIDE struct worker worker;
 
 /*
  * The door.

@@ -359,7 +359,6 @@ START_TEST(finds_the_same_by_the_index)
 	}
 	assert_same(rules, index, (const uint8_t *)"SSH-2.0-", 8, false);
 	assert_same(rules, index, (const uint8_t *)"zz", 2, false);
-	match_index_free(index);
 	rules_free(rules);
 }
 END_TEST
@@ -395,7 +394,6 @@ START_TEST(finds_services_by_name)
 	d = match_decide(rules, index, &facts);
 	ck_assert_int_eq(d.kind, DECIDED_SERVICE);
 	ck_assert_str_eq(d.service->name, found[_i].service);
-	match_index_free(index);
 	rules_free(rules);
 }
 END_TEST
