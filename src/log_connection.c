@@ -226,6 +226,27 @@ write_fields(const struct subject *of, struct line *text, struct line *journal)
 	}
 }
 
+static void
+write_line(const struct subject *of, int priority)
+{
+	char buffer[LOG_TEXT_MAX];
+	struct line text = LINE(buffer);
+
+	write_fields(of, &text, NULL);
+	log_send(priority, "", text.text, NULL);
+}
+
+/* Apart: who has no journal need not have room for its fields. */
+static __attribute__((noinline)) void
+write_entry(const struct subject *of, int priority)
+{
+	char text_buffer[LOG_TEXT_MAX], journal_buffer[LOG_TEXT_MAX];
+	struct line text = LINE(text_buffer), journal = LINE(journal_buffer);
+
+	write_fields(of, &text, &journal);
+	log_send(priority, "", text.text, &journal);
+}
+
 void
 log_connection(struct scoreboard *board, const struct connection *slot,
     enum rules_log log, bool hide_client)
@@ -239,17 +260,17 @@ log_connection(struct scoreboard *board, const struct connection *slot,
 		.hide_client = hide_client,
 		.now_us = clock_us(),
 	};
-	char text_buffer[LOG_TEXT_MAX], journal_buffer[LOG_TEXT_MAX];
-	struct line text = LINE(text_buffer), journal = LINE(journal_buffer);
+	int priority = error ? LOG_WARNING : LOG_INFO;
 
 	if (log == LOG_NONE || (log == LOG_ERRORS && !error))
 		return;
 	if (error && !may_speak(tally, subject.now_us, &subject.suppressed))
 		return;
 	endpoint_to(&subject.client, &slot->client);
-	write_fields(
-	    &subject, &text, log_kind() == LOG_TO_JOURNAL ? &journal : NULL);
-	log_send(error ? LOG_WARNING : LOG_INFO, "", text.text, &journal);
+	if (log_kind() == LOG_TO_JOURNAL)
+		write_entry(&subject, priority);
+	else
+		write_line(&subject, priority);
 }
 
 /*

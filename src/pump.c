@@ -13,8 +13,8 @@
 #define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
 
 /* In every read nothing of the last one is left: one will do for all. */
-PUMP_MEMORY(pump_scratch);
-#define SCRATCH PUMP_PLACE(pump_scratch)
+PUMP_MEMORY(pump_shared, PUMP_SCRATCH);
+#define SCRATCH PUMP_PLACE(pump_shared)
 static bool scratch_dirty;
 
 void
@@ -327,10 +327,10 @@ pump_settle(struct pump *pump)
 
 /* With other pages than these, parts of a buffer's neighbours would go too. */
 static void
-give_back(uint8_t *buffer)
+give_back(uint8_t *buffer, size_t size)
 {
 	if (sysconf(_SC_PAGESIZE) == PUMP_PAGE)
-		(void)madvise(buffer, PUMP_BUFFER, MADV_DONTNEED);
+		(void)madvise(buffer, size, MADV_DONTNEED);
 }
 
 void
@@ -341,8 +341,15 @@ pump_rest(struct pump *pump)
 	pump->full_reads = 0;
 	if (!pump->held_dirty || pump->held_len > 0)
 		return;
-	give_back(pump->held);
+	give_back(pump->held, PUMP_BUFFER);
 	pump->held_dirty = false;
+}
+
+uint8_t *
+pump_scratch(void)
+{
+	scratch_dirty = true;
+	return SCRATCH;
 }
 
 bool
@@ -354,7 +361,7 @@ pump_scratch_dirty(void)
 void
 pump_scratch_rest(void)
 {
-	give_back(SCRATCH);
+	give_back(SCRATCH, PUMP_SCRATCH);
 	scratch_dirty = false;
 }
 

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #define PUMP_BUFFER (32 * 1024) /* bytes of one copy */
+#define PUMP_SCRATCH (64 * 1024) /* room in what all pumps share */
 #define PUMP_PIPE (256 * 1024) /* bytes of one splice */
 #define PUMP_PIPE_MIN (64 * 1024) /* with less, copying is as good */
 #define PUMP_PAGE 4096 /* buffers begin at a multiple of it */
@@ -30,10 +31,9 @@
  * data needs anyway.  An aligned array would begin .bss on a page of its own,
  * so it is PUMP_PLACE() that finds the page in it where the buffer begins.
  */
-#define PUMP_MEMORY(name)                             \
-	extern uint8_t name[PUMP_BUFFER + PUMP_PAGE]; \
-	__attribute__((common, aligned(16)))          \
-	uint8_t name[PUMP_BUFFER + PUMP_PAGE]
+#define PUMP_MEMORY(name, size)                  \
+	extern uint8_t name[(size) + PUMP_PAGE]; \
+	__attribute__((common, aligned(16))) uint8_t name[(size) + PUMP_PAGE]
 #define PUMP_PLACE(name) (name + -(uintptr_t)name % PUMP_PAGE)
 
 /* Its fields are pump.c's; others may read them. */
@@ -125,7 +125,13 @@ pump_restless(const struct pump *pump)
 /* Gives an empty pipe and buffer back. */
 void pump_rest(struct pump *pump);
 
-/* The same for the buffer that the pumps share; false: it is clean. */
+/*
+ * The buffer that the pumps share, for somebody else to use the PUMP_SCRATCH
+ * bytes of it until a pump runs: memory that is touched anyway.
+ */
+uint8_t *pump_scratch(void);
+
+/* The same for that buffer; false: it is clean. */
 bool pump_scratch_dirty(void);
 void pump_scratch_rest(void);
 

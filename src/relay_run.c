@@ -9,8 +9,8 @@
 
 #define ROUNDS 64 /* without a wait, before signals are let in */
 
-PUMP_MEMORY(relay_held_up);
-PUMP_MEMORY(relay_held_down);
+PUMP_MEMORY(relay_held_up, PUMP_BUFFER);
+PUMP_MEMORY(relay_held_down, PUMP_BUFFER);
 
 void
 relay_init_alone(struct relay *relay, int client, int backend,

@@ -7,13 +7,10 @@
 #include "log.h"
 #include "match.h"
 #include "proxy.h"
+#include "pump.h"
 #include "session_inner.h"
 
-/* The first bytes; in bss, so only what a client sends is ever touched. */
-static uint8_t first_bytes[PEEK_MAX];
-
-/* What is known of them.  Not kept from one step to the next. */
-static struct facts facts;
+_Static_assert(PUMP_SCRATCH >= PEEK_MAX, "first bytes need more room");
 
 /*
  * Until when to wait with what there is: silence has its own, shorter limit,
@@ -34,10 +31,10 @@ inspect_until(const struct session *s, size_t n)
 
 /* For the log and the status: what the client turned out to be. */
 static void
-note_facts(struct session *s)
+note_facts(struct session *s, struct facts *facts)
 {
-	const struct protocol *known = protocol_of(facts.bytes, facts.n);
-	const struct tls_hello *hello = facts_hello(&facts);
+	const struct protocol *known = protocol_of(facts->bytes, facts->n);
+	const struct tls_hello *hello = facts_hello(facts);
 	struct connection *slot = s->slot;
 	struct line alpn = LINE(slot->alpn);
 	struct line protocol = LINE(slot->protocol);
@@ -46,7 +43,7 @@ note_facts(struct session *s)
 
 	if (known != NULL)
 		line_text(&protocol, known->name);
-	else if (facts.n == 0 && facts.final)
+	else if (facts->n == 0 && facts->final)
 		line_text(&protocol, "silent");
 	if (hello == NULL)
 		return;
@@ -54,7 +51,7 @@ note_facts(struct session *s)
 		scoreboard_set_name(s->generation->board, slot, hello->name,
 		    (uint8_t)hello->name_len);
 	at = hello->alpn;
-	if (!tls_alpn_next(facts.bytes, facts.n, &at, &name))
+	if (!tls_alpn_next(facts->bytes, facts->n, &at, &name))
 		return;
 	line_escaped(&alpn, name.text, name.len);
 	s->one_alpn = hello->n_alpn == 1 && !alpn.cut && alpn.len == name.len;
@@ -72,13 +69,13 @@ is_over_limit(const struct session *s)
 }
 
 static enum session_next
-decided(struct session *s, const struct service *service, struct await *await,
-    int *backend)
+decided(struct session *s, const struct service *service, struct facts *facts,
+    struct await *await, int *backend)
 {
 	const struct generation *g = s->generation;
 
 	s->slot->wait_us = clock_us() - s->slot->start_us;
-	note_facts(s);
+	note_facts(s, facts);
 	if (service == NULL)
 		return session_over(s, END_NO_RULE);
 	s->service = service;
@@ -92,42 +89,45 @@ decided(struct session *s, const struct service *service, struct await *await,
 
 /* The facts from the bytes that there are. */
 static void
-gather(const struct session *s, bool final)
+gather(const struct session *s, bool final, struct facts *facts)
 {
 	const struct peek *peek = &s->peek;
 
-	facts.bytes = peek->bytes;
-	facts.n = peek->n;
-	facts.final = final || peek->eof || peek->n == peek->size;
-	facts.client = &s->from;
-	facts.local = &s->local;
-	facts.socket = s->socket;
-	facts_update(&facts);
+	facts->bytes = peek->bytes;
+	facts->n = peek->n;
+	facts->final = final || peek->eof || peek->n == peek->size;
+	facts->client = &s->from;
+	facts->local = &s->local;
+	facts->socket = s->socket;
+	facts_update(facts);
 }
 
 /* The client left without a decision; still, something may be known of it. */
 static enum session_next
 gone(struct session *s)
 {
+	struct facts facts;
+
 	s->slot->wait_us = clock_us() - s->slot->start_us;
 	if (s->peek.n > 0 && peek_again(&s->peek)) {
-		gather(s, false);
-		note_facts(s);
+		gather(s, false, &facts);
+		note_facts(s, &facts);
 	}
 	return session_over(s, END_GONE);
 }
 
 /* What the rules say to them. */
 static struct decision
-ask(const struct session *s, bool final)
+ask(const struct session *s, bool final, struct facts *facts)
 {
-	gather(s, final);
-	return match_decide(s->generation->rules, s->generation->index, &facts);
+	gather(s, final, facts);
+	return match_decide(s->generation->rules, s->generation->index, facts);
 }
 
 /* Looks and asks until the rules have an answer; need: what they want. */
 static enum session_next
-decide(struct session *s, size_t need, struct await *await, int *backend)
+decide(struct session *s, size_t need, struct facts *facts, struct await *await,
+    int *backend)
 {
 	struct decision d;
 	int r;
@@ -139,9 +139,9 @@ decide(struct session *s, size_t need, struct await *await, int *backend)
 			return SESSION_WAITS;
 		if (r < 0 || (s->peek.eof && s->peek.n == 0))
 			return gone(s);
-		d = ask(s, r == 0);
+		d = ask(s, r == 0, facts);
 		if (d.kind != UNDECIDED)
-			return decided(s, d.service, await, backend);
+			return decided(s, d.service, facts, await, backend);
 		need = d.need;
 	}
 }
@@ -150,15 +150,24 @@ decide(struct session *s, size_t need, struct await *await, int *backend)
 static enum session_next
 start_deciding(struct session *s, struct await *await, int *backend)
 {
+	struct facts facts;
 	struct decision d;
 
 	s->stage = SESSION_UNDECIDED;
 	if (s->generation->needs_local)
 		session_learn_local(s);
-	d = ask(s, false);
+	d = ask(s, false, &facts);
 	if (d.kind != UNDECIDED)
-		return decided(s, d.service, await, backend);
-	return decide(s, d.need, await, backend);
+		return decided(s, d.service, &facts, await, backend);
+	return decide(s, d.need, &facts, await, backend);
+}
+
+static enum session_next
+go_on_deciding(struct session *s, struct await *await, int *backend)
+{
+	struct facts facts; /* not kept from one step to the next */
+
+	return decide(s, s->peek.n + 1, &facts, await, backend);
 }
 
 /* Takes the PROXY header, and nothing after it, off the stream. */
@@ -229,8 +238,8 @@ session_start(struct session *s, struct await *await, int *backend)
 	await_init(await);
 	s->peek = (struct peek){
 		.client = s->client,
-		.bytes = first_bytes,
-		.size = sizeof(first_bytes),
+		.bytes = pump_scratch(),
+		.size = PEEK_MAX,
 		.edge = s->edge,
 	};
 	if (!proxy_expected(&s->generation->rules->settings, &s->from))
@@ -246,7 +255,7 @@ session_step(struct session *s, struct await *await, int *backend)
 	case SESSION_HEADER:
 		return expect_header(s, s->peek.n + 1, await, backend);
 	case SESSION_UNDECIDED:
-		return decide(s, s->peek.n + 1, await, backend);
+		return go_on_deciding(s, await, backend);
 	default:
 		return session_go_on(s, await, backend);
 	}
