@@ -95,8 +95,15 @@ alone_run(struct session *s)
 {
 	struct await await;
 	int backend = -1;
-	enum session_next next = session_start(s, &await, &backend);
+	enum session_next next;
 	enum end end;
+
+	/*
+	 * The first access writes: a read would have the kernel map the pages
+	 * around for reading, and then this one again for writing.
+	 */
+	(void)atomic_fetch_or(&s->slot->evict, 0);
+	next = session_start(s, &await, &backend);
 
 	while (next == SESSION_WAITS) {
 		if (await_poll(&await, &signals.terminate) < 0) {

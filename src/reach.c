@@ -96,10 +96,10 @@ seed_of(const struct reach *reach)
  * have a backend passed over for good.
  */
 static bool
-has_failed(const struct tally *tally, size_t i, int64_t now_us)
+has_failed(const struct backends *known, size_t i, int64_t now_us)
 {
 	int64_t until_us = atomic_load_explicit(
-	    &tally->failed_until_us[i], memory_order_relaxed);
+	    &known->failed_until_us[i], memory_order_relaxed);
 
 	return until_us > now_us && until_us - now_us <= FAILED_FOR_US;
 }
@@ -108,13 +108,13 @@ static void
 plan(struct reach *reach)
 {
 	const struct service *service = reach->service;
-	const struct tally *tally =
-	    scoreboard_tally(reach->board, reach->slot->service);
+	const struct backends *known =
+	    scoreboard_backends(reach->board, reach->slot->service);
 	bool failed[RULES_BACKENDS_MAX];
 	int64_t now_us = clock_us();
 
 	for (size_t i = 0; i < service->n_backends; i++)
-		failed[i] = has_failed(tally, i, now_us);
+		failed[i] = has_failed(known, i, now_us);
 	reach_order(service->balance, service->n_backends, seed_of(reach),
 	    failed, reach->order);
 }
@@ -122,11 +122,11 @@ plan(struct reach *reach)
 static void
 remember(const struct reach *reach, size_t i, bool failed)
 {
-	struct tally *tally =
-	    scoreboard_tally(reach->board, reach->slot->service);
+	struct backends *known =
+	    scoreboard_backends(reach->board, reach->slot->service);
 
 	if (reach->service->n_backends > 1)
-		atomic_store_explicit(&tally->failed_until_us[i],
+		atomic_store_explicit(&known->failed_until_us[i],
 		    failed ? clock_us() + FAILED_FOR_US : 0,
 		    memory_order_relaxed);
 }

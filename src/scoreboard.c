@@ -48,7 +48,11 @@ drop_source(const struct scoreboard *board, const struct endpoint *client)
 
 	if (bucket < 0)
 		return;
-	old = atomic_load(&board->sources[bucket]);
+	/*
+	 * The first look is an attempt: reading first would have the kernel
+	 * map the pages around for reading, and then this one for writing.
+	 */
+	old = 1;
 	while (old > 0 &&
 	    !atomic_compare_exchange_weak(
 		&board->sources[bucket], &old, (uint16_t)(old - 1)))
@@ -97,6 +101,14 @@ find_row(struct scoreboard *board, const char *name, uint32_t rows)
 	return rows;
 }
 
+struct backends *
+scoreboard_backends(const struct scoreboard *board, uint16_t row)
+{
+	if (row > SCOREBOARD_SERVICES)
+		row = SCOREBOARD_SERVICES;
+	return &board->backends[row];
+}
+
 uint16_t
 scoreboard_service(struct scoreboard *board, const char *name)
 {
@@ -114,10 +126,13 @@ scoreboard_service(struct scoreboard *board, const char *name)
 		return CONN_NO_SERVICE;
 
 	tally = &board->services[row];
-	if (scoreboard_provide(
-		board, SERVICES_AT + row * sizeof(*tally), sizeof(*tally)) < 0)
+	if (scoreboard_provide(board, SERVICES_AT + row * sizeof(*tally),
+		sizeof(*tally)) < 0 ||
+	    scoreboard_provide(
+		board, BACKENDS_OF(row), sizeof(*board->backends)) < 0)
 		return CONN_NO_SERVICE;
 	memset(tally, 0, sizeof(*tally));
+	memset(&board->backends[row], 0, sizeof(*board->backends));
 	memcpy(tally->name, name, len);
 	atomic_store(&board->head->rows, row + 1);
 	return (uint16_t)row;

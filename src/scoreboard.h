@@ -24,7 +24,7 @@
 
 #define SCOREBOARD_FILE "scoreboard"
 #define SCOREBOARD_MAGIC 0x75736872u /* "ushr" */
-#define SCOREBOARD_VERSION 2
+#define SCOREBOARD_VERSION 3
 #define SCOREBOARD_SLOTS 65536 /* also the largest max-connections */
 #define SCOREBOARD_SERVICES 2048
 #define SCOREBOARD_SOURCES 16384 /* buckets for max-per-source */
@@ -42,7 +42,11 @@ struct tally {
 	_Atomic int64_t quiet_until_us; /* rate limit of error lines */
 	_Atomic uint32_t lines; /* in this period */
 	_Atomic uint32_t suppressed;
-	/* A backend that failed is tried last until then (CLOCK_MONOTONIC). */
+};
+
+/* Of one service.  Apart from its tally, since few have several backends. */
+struct backends {
+	/* One that failed is tried last until then (CLOCK_MONOTONIC). */
 	_Atomic int64_t failed_until_us[SCOREBOARD_BACKENDS];
 };
 
@@ -60,10 +64,13 @@ struct scoreboard_head {
 	_Atomic uint32_t changes; /* begun by take, decided, give_back ... */
 	_Atomic uint32_t names; /* there is room for so many slots' names */
 	struct tally unserved; /* connections that got no service */
-	/* One bit a slot, set: probably taken.  Only where to look first. */
-	_Atomic uint64_t used[SCOREBOARD_WORDS];
-	/* One bit a word of those, set: probably all taken. */
+	/* One bit a word of used[], set: probably all taken. */
 	_Atomic uint64_t full[SCOREBOARD_WORDS / 64];
+	/*
+	 * One bit a slot, set: probably taken.  Only where to look first.
+	 * Last: the bits of the first slots are on the page of the counts.
+	 */
+	_Atomic uint64_t used[SCOREBOARD_WORDS];
 };
 
 /* The mapped scoreboard; the struct itself is private to a process. */
@@ -77,6 +84,8 @@ struct scoreboard {
 	_Atomic uint16_t *sources; /* SCOREBOARD_SOURCES */
 	uint8_t *slots; /* CONNECTION_SIZE each */
 	char (*names)[CONNECTION_NAME_MAX]; /* of slots */
+	struct backends
+	    *backends; /* SCOREBOARD_SERVICES, and of the unserved */
 };
 
 /*
@@ -122,6 +131,10 @@ uint16_t scoreboard_service(struct scoreboard *board, const char *name);
 
 /* The tally of a row, head->unserved for CONN_NO_SERVICE and bad indexes. */
 struct tally *scoreboard_tally(const struct scoreboard *board, uint16_t row);
+
+/* What is known of the backends of a row's service; as above. */
+struct backends *scoreboard_backends(
+    const struct scoreboard *board, uint16_t row);
 
 /* Slot i, i < SCOREBOARD_SLOTS. */
 struct connection *scoreboard_slot(const struct scoreboard *board, uint32_t i);

@@ -51,6 +51,7 @@ scoreboard_lay_out(struct scoreboard *ret, int fd, void *memory)
 	ret->services = (void *)(bytes + SERVICES_AT);
 	ret->slots = bytes + SLOTS_AT;
 	ret->names = (void *)(bytes + NAMES_AT);
+	ret->backends = (void *)(bytes + BACKENDS_AT);
 }
 
 bool
@@ -150,6 +151,9 @@ fill(int fd)
 	if (r == 0)
 		r = scoreboard_provide(
 		    &board, SLOTS_AT, CHUNK * CONNECTION_SIZE);
+	if (r == 0)
+		r = scoreboard_provide(&board, BACKENDS_OF(SCOREBOARD_SERVICES),
+		    sizeof(struct backends));
 	if (r == 0)
 		r = fill_head(board.head);
 	munmap(board.head, BOARD_SIZE);

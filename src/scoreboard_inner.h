@@ -6,7 +6,11 @@
 
 #include "scoreboard.h"
 
-/* The file: head, sources, services, slots, names. */
+/*
+ * The file: head, sources, services, slots, names, backends.  What a process
+ * touches for each connection comes first, close together: 2 MB of addresses
+ * are a page of tables to find them by.
+ */
 #define PAGE_ROUND(n) (((n) + 4095) / 4096 * 4096)
 #define SOURCES_AT PAGE_ROUND(sizeof(struct scoreboard_head))
 #define SERVICES_AT (SOURCES_AT + SCOREBOARD_SOURCES * sizeof(uint16_t))
@@ -18,7 +22,9 @@
 #define SLOT_AT(i) (SLOTS_AT + (size_t)(i)*CONNECTION_SIZE)
 #define NAMES_AT PAGE_ROUND(SLOT_AT(SCOREBOARD_SLOTS))
 #define NAME_AT(i) (NAMES_AT + (size_t)(i)*CONNECTION_NAME_MAX)
-#define BOARD_SIZE NAME_AT(SCOREBOARD_SLOTS)
+#define BACKENDS_AT NAME_AT(SCOREBOARD_SLOTS)
+#define BACKENDS_OF(row) (BACKENDS_AT + (size_t)(row) * sizeof(struct backends))
+#define BOARD_SIZE BACKENDS_OF(SCOREBOARD_SERVICES + 1)
 
 /* Slots and names get their memory by so many at a time. */
 #define CHUNK 16

@@ -295,7 +295,7 @@ START_TEST(no_backend_is_passed_over_for_good)
 	ck_assert_int_eq(listen(listener, 2), 0);
 	getsockname(listener, &backends[0].any, &backends[0].len);
 	backends[1] = backends[0];
-	board.services[0].failed_until_us[0] = failures[_i].until_us != 0 ?
+	board.backends[0].failed_until_us[0] = failures[_i].until_us != 0 ?
 	    failures[_i].until_us :
 	    clock_us() + failures[_i].later_us;
 	backend = reach_step(&reach, &await);
