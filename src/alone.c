@@ -7,6 +7,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "fd.h"
 #include "handover.h"
 #include "log.h"
@@ -58,6 +59,7 @@ relay_to(struct session *s, int backend)
 	enum end end = RELAY_STAYS;
 
 	relay_init_alone(&relay, s->client, backend, s->slot, &options, NULL);
+	session_begin_relay(s, &relay);
 	if (g->relay_exe < 0)
 		session_watch_peers(s, backend);
 	if (g->relay_exe < 0 || !g->rules->settings.relay_at_once)
@@ -103,6 +105,7 @@ alone_run(struct session *s)
 	 * around for reading, and then this one again for writing.
 	 */
 	(void)atomic_fetch_or(&s->slot->evict, 0);
+	clock_tick();
 	next = session_start(s, &await, &backend);
 
 	while (next == SESSION_WAITS) {

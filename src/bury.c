@@ -37,6 +37,9 @@ bury_connection(
 {
 	enum end end;
 
+	/* Nearly always it is: and who claims asks the kernel for its pid. */
+	if (scoreboard_owner(slot) != pid)
+		return false;
 	/* An offer may be taken at this very moment: then it lives on. */
 	if (!scoreboard_claim(slot, pid))
 		return false;

@@ -172,6 +172,7 @@ void
 handover_adopt(struct relay *relay, const struct handover *h,
     struct connection *connection)
 {
+	(void)signal(SIGPIPE, SIG_IGN);
 	relay_init_alone(relay, RELAY_CLIENT_FD, RELAY_BACKEND_FD, connection,
 	    &h->options, &h->state);
 	if (h->state.up_held > 0) {

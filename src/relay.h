@@ -63,8 +63,8 @@ struct relay {
 	short ready[SIDES]; /* POLLIN and so on, not used up yet */
 	bool hung[SIDES]; /* POLLHUP for good, known */
 	/*
-	 * For relay_notice() alone: a read that is not full has taken all there
-	 * is, unless there is urgent data.  So it is with TCP.
+	 * The caller's: a read that is not full has taken all there is, unless
+	 * there is urgent data.  So it is with TCP.
 	 */
 	bool plain[SIDES];
 	bool reset; /* one side reset, or failed: both are to be */
@@ -77,7 +77,7 @@ struct relay {
  * Prepares a relay between two connected, non-blocking stream sockets with
  * SO_RCVLOWAT 1, which are the relay's until relay_finish().  A state of
  * NULL is a new one; with one, the caller puts the pipes into the pumps
- * (handover_adopt() does).  SIGPIPE is ignored from here on.
+ * (handover_adopt() does).  SIGPIPE must be ignored.
  */
 void relay_init(struct relay *relay, int client, int backend,
     struct connection *connection, const struct relay_options *options,

@@ -17,7 +17,6 @@ relay_init_alone(struct relay *relay, int client, int backend,
     struct connection *connection, const struct relay_options *options,
     const struct relay_state *state)
 {
-	(void)signal(SIGPIPE, SIG_IGN);
 	relay_init(relay, client, backend, connection, options, state);
 	relay->up.held = PUMP_PLACE(relay_held_up);
 	relay->down.held = PUMP_PLACE(relay_held_down);
@@ -50,6 +49,10 @@ watch(const struct relay *relay, int side)
 		.events = relay_wants(relay, side),
 	};
 
+	/* So that an end which is there already goes on with the bytes. */
+	if (relay->plain[side] && poll.events & POLLIN)
+		poll.events |= POLLRDHUP | POLLPRI;
+
 	if (poll.events == 0 && relay->hung[side])
 		poll.fd = -1;
 	return poll;
@@ -72,6 +75,7 @@ wait_for(struct relay *relay, struct deadline until, int64_t now_us,
 
 	if (ppoll(polls, SIDES, ms < 0 ? NULL : &left, mask) <= 0)
 		polls[CLIENT].revents = polls[BACKEND].revents = 0;
+	clock_waited();
 	for (int side = 0; side < SIDES; side++)
 		relay->ready[side] = polls[side].revents;
 	relay->up.promised = polls[CLIENT].revents & POLLIN;
@@ -95,8 +99,11 @@ relay_run(struct relay *relay, const volatile int *stop)
 	sigset_t mask;
 	enum end end;
 
-	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
-	(void)sigdelset(&mask, SIGTERM);
+	/* As it is, but for SIGTERM: see signals_take(). */
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGINT);
+	(void)sigaddset(&mask, SIGCHLD);
+	(void)sigaddset(&mask, SIGHUP);
 	for (unsigned round = 1;; round++) {
 		if (*stop)
 			return relay->connection->evict ? END_LIMIT :
@@ -110,7 +117,9 @@ relay_run(struct relay *relay, const volatile int *stop)
 		    rest_scratch(relay, now), relay_due(relay, now));
 		if (round % ROUNDS == 0)
 			let_signals_in(&mask);
-		wait_for(relay, until, now, &mask);
+		/* What was peeked at is there: nobody need be asked. */
+		if (round > 1 || !relay_can_step(relay))
+			wait_for(relay, until, now, &mask);
 		now = clock_us();
 		end = relay_step(relay, now);
 		if (end != END_NONE)

@@ -97,6 +97,9 @@ const struct limits *session_limits(const struct session *session);
 struct relay_options session_relay_options(
     const struct session *session, int64_t stays_after_ms);
 
+/* What a relay just made of the session's sockets knows of them. */
+void session_begin_relay(const struct session *session, struct relay *relay);
+
 /*
  * Whoever stays gets keepalive too; the client's, as the settings have it,
  * came from accept.

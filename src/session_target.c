@@ -2,6 +2,7 @@
  * session_target.c - one client on its way to where its service says.
  */
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "launch.h"
@@ -204,6 +205,15 @@ session_relay_options(const struct session *s, int64_t stays_after_ms)
 		.stays_after_ms = stays_after_ms,
 		.dead_after_ms = dial_dead_after_ms(limits->keepalive_ms),
 	};
+}
+
+void
+session_begin_relay(const struct session *s, struct relay *relay)
+{
+	relay->plain[CLIENT] = s->from.any.sa_family != AF_UNIX;
+	relay->plain[BACKEND] = s->reach.dial.to->any.sa_family != AF_UNIX;
+	if (s->peek.n > 0)
+		relay_notice(relay, CLIENT, POLLIN);
 }
 
 void

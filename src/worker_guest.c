@@ -145,12 +145,7 @@ start_relay(struct worker *w, struct guest *guest, int backend)
 
 	relay_init(
 	    relay, session->client, backend, session->slot, &options, NULL);
-	relay->plain[CLIENT] = session->from.any.sa_family != AF_UNIX;
-	relay->plain[BACKEND] =
-	    session->reach.dial.to->any.sa_family != AF_UNIX;
-	/* What was peeked at is still there. */
-	if (session->peek.n > 0)
-		client_ready |= POLLIN;
+	session_begin_relay(session, relay);
 	relay_notice(relay, CLIENT, client_ready);
 	relay_notice(relay, BACKEND, backend_ready);
 	if (w->door.generation->relay_exe < 0)
