@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define TITLE_MAX 512
+#define PAGE_MAX 4096
 /* More than a young stack can be, less than the gap that is below it. */
 #define OLD_STACK_MAX (1024 * 1024)
 /* More than anybody here has used of it, less than the gap. */
@@ -150,6 +151,22 @@ lean_forget_data(void)
 		(void)madvise(page, page_size(), MADV_DONTNEED);
 }
 
+/* Meanwhile variables with a value have none. */
+void
+lean_join_data(void)
+{
+	extern char _edata[];
+	uint8_t *page = page_before(_edata), copy[PAGE_MAX];
+	size_t n = page_size();
+
+	if (n > sizeof(copy) || page + n != lean_stack)
+		return;
+	memcpy(copy, page, n);
+	if (mmap(page, n, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page)
+		memcpy(page, copy, n);
+}
+
 /* On the new stack. */
 static _Noreturn void
 leave(void)
@@ -216,6 +233,11 @@ lean_run(void (*run)(void))
 
 void
 lean_forget_data(void)
+{
+}
+
+void
+lean_join_data(void)
 {
 }
 

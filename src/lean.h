@@ -25,8 +25,17 @@ void lean_begin(int argc, char **argv);
  */
 _Noreturn void lean_run(void (*run)(void));
 
-/* Variables with a value in the source have that value again. */
+/*
+ * For a process that does not fork: variables with a value in the source have
+ * that value again.
+ */
 void lean_forget_data(void);
+
+/*
+ * For one that will: their page becomes one mapping with those without, so
+ * that there is one less to be copied.  Only before the first fork.
+ */
+void lean_join_data(void);
 
 /*
  * Where the program's own page tables reach, but for what is mapped already:

@@ -288,6 +288,7 @@ main(int argc, char **argv)
 	struct arguments args = { .serve = false };
 
 	lean_begin(argc, argv);
+	lean_join_data();
 	if (!parse_arguments(argc, argv, &args))
 		return usage();
 	if (fd_sanitise_standard() < 0)
