@@ -12,6 +12,7 @@
 #include "bury.h"
 #include "lean.h"
 #include "log.h"
+#include "rest.h"
 #include "signals.h"
 #include "worker_inner.h"
 
@@ -301,6 +302,24 @@ start(struct worker *w)
 	    &w->carrier, w->place->wakes[w->place->self], WAKE, false);
 }
 
+/* Waits for what comes next, and does it. */
+static void
+turn(struct worker *w, struct deadline until)
+{
+	struct carrier *c = &w->carrier;
+	struct deadline quiet = deadline_after(c->busy_us, REST_AFTER_MS);
+	struct pollfd any = { .fd = c->epoll, .events = POLLIN };
+
+	if (c->n > 0 || c->first != NULL) {
+		carrier_turn(c, until);
+		return;
+	}
+	if (!deadline_passed(quiet, clock_us()))
+		carrier_turn(c, deadline_first(until, quiet));
+	else if (rest_wait(&any, 1, until, w->door.generation->board) >= 0)
+		carrier_turn(c, until); /* which will not wait */
+}
+
 void
 worker_run(const struct generation *g, const struct listener *listeners,
     size_t n, const struct worker_place *place)
@@ -323,8 +342,7 @@ worker_run(const struct generation *g, const struct listener *listeners,
 	while (!w->retiring || w->carrier.n > 0 || w->door.holding) {
 		struct deadline until = mind_the_door(w);
 
-		carrier_turn(
-		    &w->carrier, deadline_first(until, offers_due(&w->offers)));
+		turn(w, deadline_first(until, offers_due(&w->offers)));
 		offers_send(&w->offers);
 		obey(w);
 	}
