@@ -222,7 +222,7 @@ dial_step(struct dial *dial, struct await *await)
 		r = disconnect(dial->backend);
 	if (r == 0 && tcp)
 		r = set_int(dial->backend, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (r == 0 && tcp)
+	if (r == 0)
 		r = fd_set_urgent_inline(dial->backend, 1);
 	if (r == 0)
 		return fd_take(&dial->backend);

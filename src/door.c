@@ -170,8 +170,8 @@ door_accept(
 	client = accept4(
 	    listener->fd, &from.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (client >= 0) {
-		/* It came before there was anything to inherit. */
-		if (!*drained)
+		/* It came before there was anything to inherit, or never is. */
+		if (!*drained || from.any.sa_family == AF_UNIX)
 			door_prepare(client, &d->generation->rules->settings);
 		addr_unmap(&from);
 		return admit(d, client, listener, &from, ret);

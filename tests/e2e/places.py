@@ -9,8 +9,9 @@ import subprocess
 import sys
 
 from roads import AUTHORITY, has_ipv6, parse_v2, script, served_by
-from wire import (Backend, Client, Usher, check, closed_port, expect, hello,
-                  passed_socket, program, run_checks, same, tmp, wait_for)
+from wire import (Backend, Client, Skipped, Usher, check, closed_port, expect,
+                  hello, passed_socket, program, run_checks, same, tmp,
+                  wait_for)
 
 backend = Backend("v4")
 other = Backend("other")
@@ -105,6 +106,50 @@ def _():
     same(ask(b"t\n"), b"v4\nt\n")
     same(ask(b"e\n"), b"e none\n")
     usher.await_line(r"service=exec backend=\S+ .*end=backend-closed")
+    usher.stop()
+
+
+@check("urgent bytes of unix sockets are bytes where they were sent, too")
+def _():
+    path, told = tmp + "/urgent.socket", tmp + "/urgent-told.socket"
+    urgent = b"abc", b"!"
+
+    def behave(backend, conn, index):
+        for _ in range(20):
+            conn.send(urgent[0])
+            conn.send(urgent[1], socket.MSG_OOB)
+        conn.shutdown(socket.SHUT_WR)
+        while backend.read(conn, index):
+            pass
+    sink = Backend("sink", behave, family=socket.AF_UNIX, address=told)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(8)
+    for name in (path, told):
+        os.chmod(name, 0o777)
+    usher = Usher("[one]\nprotocol = any\nbackend = unix:%s\n" % told,
+                  sockets=[("unix", listener)])
+    for count in range(3):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(40)
+            client.connect(path)
+            client.send(b"x")
+            got = b""
+            while len(got) < 80:
+                more = client.recv(4096)
+                expect(more, "ends after %r" % got)
+                got += more
+            same(got, b"abc!" * 20)
+            client.send(urgent[0])
+            try:
+                client.send(urgent[1], socket.MSG_OOB)
+            except OSError as e:
+                raise Skipped("unix sockets have no urgent bytes: %s" % e)
+            client.shutdown(socket.SHUT_WR)
+            same(client.recv(1), b"")
+        expect(wait_for(lambda: sink.ends[count:] and sink.ends[count]),
+               "no end")
+        same(sink.received[count], b"xabc!")
     usher.stop()
 
 
