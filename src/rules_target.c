@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define RESOLVED_MAX 16 /* addresses that one name may stand for */
+/* Addresses that one name may stand for: enough to see that it is too many. */
+#define RESOLVED_MAX (RULES_BACKENDS_MAX + 1)
 #define HOST_MAX 256
 #define PORT_MAX 33
 

@@ -141,6 +141,8 @@ static const struct {
 	    "[section]" },
 	{ "[s]\nbackend = nowhere:22", 2, 11,
 	    "cannot resolve \"nowhere:22\": no such host" },
+	{ "[s]\nbackend = mob:22", 2, 11,
+	    "more than 64 backends in one service" },
 	{ "[s]\nbackend = 1.2.3.4:1 nowhere:22", 2, 21,
 	    "cannot resolve \"nowhere:22\": no such host" },
 	{ "[s]\nreject = close\nreject = reset", 3, 1,

@@ -32,6 +32,8 @@ static const struct {
 	    "more than 64 backends in one service" },
 	{ "[s]\nbackend = ", "many:5 ", 4, "",
 	    "more than 64 backends in one service" },
+	{ "[s]\nbackend = ", "crowd:5 ", 1, "",
+	    "more than 64 backends in one service" },
 	{ "listen = ", "1.2.3.4:5 ", RULES_LISTEN_MAX, "\n[s]\nreject = close",
 	    "more than 64 addresses to listen at" },
 	{ "[s]\nexec = ", "/x ", RULES_ARGS_MAX, "", "more than 64 words" },
