@@ -12,6 +12,7 @@
 #include "generation.h"
 #include "handover.h"
 #include "idleness.h"
+#include "inquiry.h"
 #include "launch.h"
 #include "log.h"
 #include "notify.h"
@@ -37,6 +38,7 @@ struct keeper {
 	struct succession succession;
 	int requests; /* our end of where children ask */
 	struct reload reload;
+	struct inquiry inquiry;
 	struct report report;
 	struct idleness idleness;
 	int64_t report_due_us, watchdog_due_us;
@@ -52,6 +54,9 @@ hear(struct keeper *k)
 	if (heard == HEARD_READY) {
 		succession_complete(&k->succession);
 		report_ready(&k->report, k->current);
+	} else if (heard == HEARD_INQUIRY) {
+		inquiry_start(
+		    &k->inquiry, k->options->dump_path, k->options->dump_argv);
 	}
 	return heard != HEARD_END;
 }
@@ -110,7 +115,7 @@ reap(struct keeper *k)
 			continue;
 		if (pid == atomic_load(&k->reload.pid))
 			finish_reload(k, status);
-		else
+		else if (!inquiry_finish(&k->inquiry, pid))
 			(void)bury_process(k->current, pid, status);
 	}
 	if (pid < 0 && errno != ECHILD)
@@ -289,6 +294,7 @@ keeper_run(const struct keeper_options *options)
 	k->succession.n = options->n;
 	k->succession.drop = options->drop_acceptor;
 	k->reload.out = k->reload.err = -1;
+	k->inquiry.run.out = k->inquiry.run.err = -1;
 	/* At once, for what an earlier usherd may have left. */
 	k->report_due_us = clock_us();
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);

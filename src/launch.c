@@ -206,6 +206,15 @@ launch_ask(int keeper, const struct launch_request *request, int client)
 	return r < 0 ? (int)r : 0;
 }
 
+void
+launch_inquire(int keeper)
+{
+	static const char message[LAUNCH_INQUIRY];
+
+	if (keeper >= 0)
+		(void)fd_send_now(keeper, message, sizeof(message), -1);
+}
+
 int
 launch_program(const struct scoreboard *board, const struct service *service,
     int client, struct connection *slot)

@@ -38,6 +38,14 @@ int launch_listen(void);
 int launch_ask(int keeper, const struct launch_request *request, int client);
 
 /*
+ * In the child: asks the keeper to find out why a connection from the
+ * client's own address has failed; see inquiry.h.  It is no loss if it cannot
+ * hear that now.  The message is as long as no other.
+ */
+#define LAUNCH_INQUIRY 2
+void launch_inquire(int keeper);
+
+/*
  * In the keeper: starts service->argv with client as its standard input and
  * output.  Environment, descriptors and signals are as usher.conf(5) says.
  * The slot's pid is the program's from then on.  client stays the caller's.

@@ -9,6 +9,10 @@ const char origin_right_hint[] =
     "systemctl edit usher, with the lines of "
     "contrib/transparent/usher.service.d, or start usher as root";
 
+const char origin_no_way_back[] =
+    "answers to the client's address, from where nothing leads back to "
+    "usher: ";
+
 bool
 origin_is_loopback(const struct addr *backend)
 {

@@ -45,4 +45,7 @@ bool origin_is_loopback(const struct addr *backend);
 /* How the right to do so is given; for "... needs CAP_NET_RAW: ". */
 extern const char origin_right_hint[];
 
+/* What "usher check" says of a backend before such commands. */
+extern const char origin_no_way_back[];
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "deadline.h"
 #include "fd.h"
+#include "launch.h"
 #include "line.h"
 #include "log.h"
 #include "origin.h"
@@ -215,6 +216,8 @@ static void
 explain(const struct reach *reach, const struct addr *to, int error)
 {
 	const struct service *service = reach->service;
+	bool apart = !origin_is_loopback(to);
+	bool v4 = to->any.sa_family == AF_INET;
 	char buffer[512];
 	struct line text = LINE(buffer);
 
@@ -232,13 +235,15 @@ explain(const struct reach *reach, const struct addr *to, int error)
 		    " came back to the client's address; usher check says "
 		    "what is missing of: ");
 		origin_write_commands(&text, to,
-		    ORIGIN_RULE | ORIGIN_ROUTE |
-			(origin_is_loopback(to) ? 0 : ORIGIN_MARKING),
-		    ORIGIN_TABLE_NUMBER, NULL);
+		    ORIGIN_RULE | ORIGIN_ROUTE | (apart ? ORIGIN_MARKING : 0) |
+			(apart && v4 ? ORIGIN_RP_FILTER : 0),
+		    ORIGIN_TABLE_NUMBER, "all");
 	} else {
 		return;
 	}
 	log_event(LOG_WARNING, buffer);
+	if (error != -EPERM)
+		launch_inquire(reach->keeper);
 }
 
 /* A client's address can only be used towards one of its own family. */

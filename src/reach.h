@@ -19,6 +19,7 @@ struct reach {
 	struct scoreboard *board;
 	struct connection *slot; /* told which backend it is */
 	int client; /* watched meanwhile */
+	int keeper; /* see launch_inquire(); -1: nowhere */
 	const struct addr *from; /* the client's address */
 	const struct addr *local; /* the one it reached; len 0: not known */
 	const char *alpn; /* for the PROXY header: the only offer, or NULL */

@@ -59,22 +59,26 @@ unmap(const struct content *content)
 		(void)munmap(content->text, content->len);
 }
 
-/* One line of what the other program said, made safe. */
+/*
+ * One line of what the other program said, made safe, if it holds text; NULL:
+ * in any case.
+ */
 static void
-pass_on(const char *text, size_t n)
+pass_on(int priority, const char *said, size_t n, const char *text)
 {
 	char buffer[1024];
 	struct line line = LINE(buffer);
 
 	for (size_t i = 0; i < n; i++)
 		line_char(
-		    &line, text[i] >= 0x20 && text[i] != 0x7f ? text[i] : ' ');
-	log_event(LOG_ERR, buffer);
+		    &line, said[i] >= 0x20 && said[i] != 0x7f ? said[i] : ' ');
+	if (text == NULL || strstr(buffer, text) != NULL)
+		log_event(priority, buffer);
 }
 
 /* Returns whether there was any. */
 static bool
-log_output(int fd)
+log_output(int fd, int priority, const char *text)
 {
 	struct content said;
 	const char *at, *end;
@@ -87,7 +91,7 @@ log_output(int fd)
 		end = memchr(at, '\n', left);
 		if (end == NULL)
 			end = at + left;
-		pass_on(at, (size_t)(end - at));
+		pass_on(priority, at, (size_t)(end - at), text);
 	}
 	unmap(&said);
 	return true;
@@ -161,12 +165,13 @@ reload_read(int fd, struct rules **ret)
 
 /* Where what usher dump says goes: whoever reads that puts a name in front. */
 static void
-say(const char *what, int error)
+say_cannot_run(const char *verb, int error)
 {
 	char buffer[256];
 	struct line text = LINE(buffer);
 
-	line_text(&text, what);
+	line_text(&text, "cannot run usher ");
+	line_text(&text, verb);
 	line_text(&text, ": ");
 	line_text(&text, strerror(error));
 	if (write(STDERR_FILENO, text.text, text.len) < 0)
@@ -180,7 +185,7 @@ be_dump(const struct reload *reload, const char *path, char *const argv[])
 	(void)alarm(DUMP_SECONDS);
 	if (dup2(reload->out, 1) >= 0 && dup2(reload->err, 2) >= 0)
 		execv(path, argv);
-	say("cannot run usher dump", errno);
+	say_cannot_run(argv[1], errno);
 	_exit(127);
 }
 
@@ -216,7 +221,7 @@ reload_start(struct reload *reload, const char *path, char *const argv[])
 int
 reload_finish(struct reload *reload, int status, struct rules **ret)
 {
-	bool said = log_output(reload->err);
+	bool said = log_output(reload->err, LOG_ERR, NULL);
 	int r;
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
@@ -230,4 +235,11 @@ reload_finish(struct reload *reload, int status, struct rules **ret)
 	}
 	drop(reload);
 	return r;
+}
+
+void
+reload_quote(struct reload *reload, const char *text)
+{
+	(void)log_output(reload->err, LOG_WARNING, text);
+	drop(reload);
 }

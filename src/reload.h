@@ -30,6 +30,12 @@ int reload_start(struct reload *reload, const char *path, char *const argv[]);
  */
 int reload_finish(struct reload *reload, int status, struct rules **ret);
 
+/*
+ * The program has ended, and was not asked for rules: the lines of what it
+ * said on standard error that hold this text are logged, as warnings.
+ */
+void reload_quote(struct reload *reload, const char *text);
+
 /* Reads a file whose addresses are numeric; does not complain.  0 or -errno. */
 int reload_try(int fd, struct rules **ret);
 

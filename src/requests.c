@@ -104,5 +104,7 @@ requests_hear(int requests, const struct generation *g)
 		run_program(g, &request, client);
 	if (n == 0)
 		return HEARD_END;
+	if (n == LAUNCH_INQUIRY)
+		return HEARD_INQUIRY;
 	return n == 1 ? HEARD_READY : HEARD_OTHER;
 }

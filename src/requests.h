@@ -14,6 +14,7 @@
 enum heard {
 	HEARD_END, /* nobody will ask any more */
 	HEARD_READY, /* the acceptor accepts */
+	HEARD_INQUIRY, /* see launch_inquire() */
 	HEARD_OTHER, /* it was seen to */
 };
 

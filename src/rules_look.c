@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "origin.h"
 #include "own.h"
 #include "unit.h"
 #include "way_back.h"
@@ -59,9 +60,7 @@ look_at_way_back(const char *host)
 	struct line why = LINE(text);
 	struct addr backend;
 
-	line_text(&why,
-	    "answers to the client's address, from where nothing leads back "
-	    "to usher: ");
+	line_text(&why, origin_no_way_back);
 	if (addr_parse_host(host, strlen(host), &backend) < 0)
 		return NULL;
 	return way_back_look(&backend, &why) == 1 ? text : NULL;

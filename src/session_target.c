@@ -80,6 +80,7 @@ start_reaching(struct session *s, struct await *await, int *backend)
 		.board = s->generation->board,
 		.slot = s->slot,
 		.client = s->client,
+		.keeper = s->generation->keeper,
 		.from = &s->from,
 		.local = &s->local,
 		.alpn = only_alpn(s),

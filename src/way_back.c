@@ -155,7 +155,7 @@ is_for(const struct look *look, const struct route_rule *rule)
 		return rule->mark != 0;
 	return rule->from_loopback ||
 	    (rule->mark != 0 && look->family == AF_INET6 &&
-		nft_has(MARKS_OWN) == 1);
+		nft_has(MARKS_OWN) != 0);
 }
 
 /* Nobody can ask what the kernel would mark: it is looked for as text. */

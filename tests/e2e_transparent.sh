@@ -65,7 +65,8 @@ sees_client()
 		return 1
 	}
 	# Whose connection it is can be told from the port in the log.
-	wait_for 10 logged usher "service=$2 .*client=$wanted .*local_port=${answer#* } "
+	wait_for 10 logged "$serving" \
+	    "service=$2 .*client=$wanted .*local_port=${answer#* } "
 }
 
 # all_see_client NAME...: of each, over IPv4 and IPv6.
@@ -132,16 +133,65 @@ follow_advice()
 	[ "$typed" -gt 0 ]
 }
 
+# serve: usher, anew: what it has said before does not keep it quiet, and its
+# log, $serving, has no more than what is wrong now.
+serve()
+{
+	[ -z "${usher_started-}" ] || end_group "$usher_started"
+	serving=usher-$((${serving##*-} + 1))
+	start_usher_there "$serving" "$tmp/usher.conf"
+}
+
+# What usher check says of missing ways back, as who usherd has become, who may
+# not ask nft.
+seen_by_usherd()
+{
+	check_rules setpriv --reuid 65534 --regid 65534 --clear-groups |
+	    grep -F 'nothing leads back to usher: '
+}
+
+told_in_log()
+{
+	[ "$(grep -F 'nothing leads back to usher: ' "$tmp/$serving.log" |
+	    sed 's/^usherd: //')" = "$1" ]
+}
+
+# log_tells TEXT: of the connection that has failed, exactly what is missing;
+# of what usherd cannot see, that it may be missing.
+log_tells()
+{
+	local wanted
+
+	wanted=$(seen_by_usherd) || {
+		wait_for 10 logged "$serving" ": no answer of .*${1##*usher: }"
+		return
+	}
+	wait_for 10 told_in_log "$wanted" || {
+		printf '# expected "%s" in:\n%s\n' "$wanted" \
+		    "$(cat "$tmp/$serving.log")"
+		return 1
+	}
+	case $wanted in
+	*"${1##*usher: }"*) ;;
+	*)
+		printf '# expected "%s", not %s\n' "$1" "$wanted"
+		return 1
+		;;
+	esac
+}
+
 # broken WHAT TEXT COMMAND...: without it, connections fail and usher check
-# says TEXT; what it says helps.
+# says TEXT, and so does the log; what they say helps.
 broken()
 {
 	local what=$1 text=$2 from=$3 name=$4
 
 	shift 4
 	at usher "$@"
+	serve
 	check "$what: usher check says so" warns "$text"
 	check "$what: no connection" is_silent "$from" "$name"
+	check "$what: the log says so" log_tells "$text"
 	check "$what: what usher check says helps" follow_advice
 	check "$what: then there is one" sees_client "$from" "$name"
 }
@@ -196,12 +246,15 @@ fake_systemctl LoadState=not-found
 PATH=$tmp/bin:$PATH
 
 # Nothing has been set up yet.
-start_usher_there usher "$tmp/usher.conf"
+serving='usher-0'
+serve
 check "without any set-up: no connection" is_silent 192.0.2.1 far
-check "... and the log says what it takes" logged usher \
+check "... and the log says what it takes" logged "$serving" \
     'far: no answer of 198.51.100.2:7000 .*ip rule add fwmark 0x443 lookup 443 && ip route add local default dev lo table 443'
+check "... and which parts of that are missing, all of them" \
+    log_tells 'ip rule add fwmark 0x443 lookup 443 && ip route add local default dev lo table 443'
 check "... of a backend on the same host" is_silent 192.0.2.1 loop
-check "... and for it something else" logged usher \
+check "... and for it something else" logged "$serving" \
     'loop: no answer of 127.0.0.1:7001 .*ip rule add from 127.0.0.0/8 iif lo lookup 443'
 check "what usher check says helps, typed as it is" follow_advice
 all_see_client far loop own
@@ -262,7 +315,7 @@ check "a client on usher's own host, seen from elsewhere" \
     test "$(here far)" = 198.51.100.1
 check "a client of a family that no backend has: an error" \
     is_silent 2001:db8:1::1 four
-check "... which the log names" wait_for 10 logged usher \
+check "... which the log names" wait_for 10 logged "$serving" \
     'service=four client=2001:db8:1::2 .*error="?Address family.*end=error'
 check "... and the backend is not to blame" sees_client 192.0.2.1 four
 
