@@ -57,6 +57,7 @@ struct session {
 	union {
 		struct reach reach;
 		struct pass pass;
+		struct deadline asking; /* for a program: no longer */
 	};
 	struct proxy_extras extras; /* what pass refers to */
 };

@@ -90,6 +90,23 @@ start_reaching(struct session *s, struct await *await, int *backend)
 	return reach_on(s, await, backend);
 }
 
+/*
+ * The keeper has much to do, or the kernel has as many descriptors under way
+ * for this user as it allows: both pass.
+ */
+static enum session_next
+ask_again(struct session *s, struct await *await, int error)
+{
+	int64_t now_us = clock_us();
+
+	if (deadline_passed(s->asking, now_us))
+		return unreachable(s, error == -EAGAIN ? -ETIMEDOUT : error);
+	await_init(await);
+	await->until =
+	    deadline_first(s->asking, deadline_after(now_us, KEEPER_RETRY_MS));
+	return SESSION_WAITS;
+}
+
 /* The keeper takes over, slot and all: it must not be given back here. */
 static enum session_next
 ask_for_program(struct session *s, struct await *await)
@@ -100,17 +117,10 @@ ask_for_program(struct session *s, struct await *await)
 		.slot = scoreboard_index(g->board, s->slot),
 		.pid = getpid(),
 	};
-	struct line text = LINE(s->slot->backend);
-	int r;
+	int r = launch_ask(g->keeper, &request, s->client);
 
-	s->stage = SESSION_ASKING;
-	line_text(&text, s->service->argv[0]);
-	r = launch_ask(g->keeper, &request, s->client);
-	if (r == -EAGAIN) {
-		await_init(await);
-		await->until = deadline_after(clock_us(), KEEPER_RETRY_MS);
-		return SESSION_WAITS;
-	}
+	if (r == -EAGAIN || r == -ETOOMANYREFS)
+		return ask_again(s, await, r);
 	if (r < 0) {
 		s->slot->error = (int16_t)-r;
 		return session_over(s, END_ERROR);
@@ -119,6 +129,17 @@ ask_for_program(struct session *s, struct await *await)
 	scoreboard_pass(
 	    s->slot, request.pid, atomic_load(&g->board->head->keeper));
 	return SESSION_HANDED_ON;
+}
+
+static enum session_next
+start_asking(struct session *s, struct await *await)
+{
+	struct line text = LINE(s->slot->backend);
+
+	s->stage = SESSION_ASKING;
+	s->asking = deadline_after(clock_us(), s->service->limits.connect_ms);
+	line_text(&text, s->service->argv[0]);
+	return ask_for_program(s, await);
 }
 
 static enum session_next
@@ -162,7 +183,7 @@ session_go(struct session *s, struct await *await, int *backend)
 	case GO_BACKEND:
 		return start_reaching(s, await, backend);
 	case GO_EXEC:
-		return ask_for_program(s, await);
+		return start_asking(s, await);
 	case GO_PASS:
 		return start_passing(s, await);
 	case GO_CLOSE:
