@@ -164,18 +164,39 @@ look_at_clock(struct offers *o)
 	o->stalled = true;
 }
 
+/* What lasts is tried again each second, and not logged again. */
+static void
+complain(struct offers *o, int error)
+{
+	complaints_say(&o->complaints,
+	    "cannot hand over to usher-relay, trying again", -error);
+}
+
+/* What is in the batch; -EAGAIN if the relay is behind. */
+static int
+send_batch(struct offers *o)
+{
+	int r = o->control < 0 ? start_relay(o) : 0;
+
+	if (r < 0) {
+		complain(o, r);
+		return r;
+	}
+	r = batch_send(o->control, &o->batch);
+	if (r < 0 && r != -EAGAIN && r != -EPIPE && r != -ECONNRESET)
+		complain(o, r);
+	return r;
+}
+
 void
 offers_send(struct offers *o)
 {
-	int r = 0;
+	int r;
 
 	look_at_clock(o);
 	if (o->batch.n == 0)
 		return;
-	if (o->control < 0)
-		r = start_relay(o);
-	if (r == 0)
-		r = batch_send(o->control, &o->batch);
+	r = send_batch(o);
 	o->batch.n = 0;
 	if (r == 0) {
 		if (o->unanswered++ == 0)
@@ -183,8 +204,6 @@ offers_send(struct offers *o)
 		return;
 	}
 	o->not_before_us = clock_us() + START_AGAIN_US;
-	if (r != -EAGAIN && r != -EPIPE && r != -ECONNRESET)
-		log_errno(LOG_WARNING, "cannot hand over to usher-relay", -r);
 	settle_all(o, true);
 }
 

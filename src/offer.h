@@ -14,6 +14,7 @@
 
 #include "batch.h"
 #include "carrier.h"
+#include "complaints.h"
 #include "session.h"
 
 /* In the record of a connection that can be offered. */
@@ -36,6 +37,7 @@ struct offers {
 	int control; /* -1: none */
 	unsigned unanswered; /* messages */
 	bool stalled; /* some of those were taken back unread */
+	struct complaints complaints;
 	int64_t started_us, not_before_us, answer_due_us;
 	struct offer *oldest, *newest; /* offered, and not answered yet */
 	struct batch batch; /* to be sent at the end of the turn */

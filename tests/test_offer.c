@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -403,6 +404,21 @@ START_TEST(goes_on_without_descriptors_for_a_relay)
 }
 END_TEST
 
+/* It is tried again and again, and said once. */
+START_TEST(says_once_that_it_cannot_start_one)
+{
+	door_rig_fail(SYS_clone, EAGAIN);
+	for (int i = 1; i <= 2; i++) {
+		(void)offer();
+		offers_send(&offers);
+		ck_assert_int_eq(n_back, i);
+		ck_assert_int_eq(owner_of(last_back), getpid());
+		ck_assert(!offers_welcome(&offers));
+		ck_assert_int_eq(door_rig_logged(&rig, "cannot hand over"), 1);
+	}
+}
+END_TEST
+
 START_TEST(offers_nothing_where_there_is_no_relay)
 {
 	close(rig.generation.relay_exe);
@@ -435,6 +451,7 @@ offer_suite(void)
 	tcase_add_test(tcase, outlives_a_relay_that_just_ends);
 	tcase_add_test(tcase, outlives_a_relay_that_cannot_be_run);
 	tcase_add_test(tcase, goes_on_without_descriptors_for_a_relay);
+	tcase_add_test(tcase, says_once_that_it_cannot_start_one);
 	tcase_add_test(tcase, offers_nothing_where_there_is_no_relay);
 	suite_add_tcase(suite, tcase);
 	return suite;
