@@ -62,6 +62,7 @@ cat /etc/hosts - >"$tmp/hosts" <<-END
 END
 mount --bind "$tmp/hosts" /etc/hosts || fail "cannot have names of its own"
 cat >"$tmp/usher.conf" <<-END
+	isolation = ${ISOLATION:-connection}
 	log-target = stderr
 	connect-timeout = 500ms
 	listen = 192.0.2.1:443 [2001:db8:1::1]:443

@@ -113,7 +113,8 @@ need_or_skip()
 need_six_services
 need_built "$usher" "$usherd" "$relay"
 start_six_services
-write_rules "$tmp/usher.conf" 'silence-timeout = 700ms'
+write_rules "$tmp/usher.conf" 'silence-timeout = 700ms' \
+    "isolation = ${ISOLATION:-connection}"
 mkdir -m 1777 "$tmp/run"
 
 for way in ${WAYS:-systemd xinetd socat tcpserver}; do

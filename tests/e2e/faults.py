@@ -14,7 +14,7 @@ import sys
 import threading
 
 from wire import (Backend, Skipped, Usher, check, expect, program, run_checks,
-                  same, static, tmp, wait_for, PATIENCE)
+                  same, shared, static, tmp, wait_for, PATIENCE, RESIDENT)
 
 backend = Backend("any")
 
@@ -23,6 +23,10 @@ backend = Backend("any")
 NEVER = {"close", "exit", "execve", "getpid", "gettid", "getppid", "brk", "arch_prctl",
          "set_tid_address", "clock_gettime"}
 ERRORS = ("ENOMEM", "EINTR")
+
+# What does not wait is not interrupted, signal(7).  Where one process waits for
+# each it is asked again all the same; one for many hears of arrivals once.
+NEVER_INTERRUPTED = {"recvfrom", "sendto", "splice"} if shared else set()
 
 ACCEPT = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ECONNABORTED", "EINTR",
           "EPERM", "EPROTO", "EAGAIN", "EIO", "EFAULT",
@@ -126,8 +130,7 @@ def works_again(usher, who):
            (who, usher.log()[-2000:]))
     expect(wait_for(lambda: not usher.table()["connections"]),
            "%s: left over: %s" % (who, usher.table()["connections"]))
-    expect(wait_for(lambda: len(usher.descendants()) == 1),
-           "%s: processes are left" % who)
+    usher.at_rest()
 
 
 def try_each(usher, stir, keeper=False):
@@ -142,6 +145,8 @@ def try_each(usher, stir, keeper=False):
     happened = 0
     for call in calls:
         for error in ERRORS:
+            if error == "EINTR" and call in NEVER_INTERRUPTED:
+                continue
             what = "%s: %s" % (call, error)
             acceptor = usher.acceptor()
             usher.fail(call, error, 2, keeper)
@@ -155,8 +160,9 @@ def try_each(usher, stir, keeper=False):
             if not keeper:
                 same(usher.acceptor(), acceptor, what + ": the acceptor is")
     works_again(usher, "afterwards")
-    # Not all are made each time.
-    expect(happened > len(calls), "only %d have failed" % happened)
+    # Not all are made each time: with many in it, a relay begins only once.
+    expect(happened > len(calls) / (1 + shared), "only %d have failed" %
+           happened)
 
 
 def talk_twice(usher, error):
@@ -230,7 +236,7 @@ def _():
     hold_up("accept4", ACCEPT)
 
 
-@check("whatever fork() says, clients wait and none is lost")
+@check("whatever fork() says, clients wait and none is lost", shared=False)
 def _():
     hold_up("clone", FORK)
 
@@ -244,8 +250,28 @@ def _():
         expect(usher.failed < 50, "tried %d times" % usher.failed)
         usher.await_line("the runtime directory has no room for the record "
                          "of one more: make some there: ")
-        same(len(usher.lines("no room")), 1, "lines")
+        lines = len(usher.lines("no room"))  # of each who has held one
+        expect(lines <= max(RESIDENT - 1, 1), "%d lines" % lines)
         usher.stop()
+
+
+@check("whatever fork() says, clients are served without a relay", shared=True)
+def _():
+    usher = Fragile(rules("relay-exec = at-once"))
+    works_again(usher, "at first")
+    for error in FORK:
+        usher.fail("clone", error, 1)
+        client = usher.connect().send(b"x\n")
+        same((client.line(), client.line()), ("any", "x"), error)
+        same(client.send(b"y\n").line(), "y", error)
+        usher.await_line("cannot hand over to usher-relay")
+        same(client.send(b"z\n").line(), "z", error)
+        same(usher.relays(), set(), "relays")
+        client.close()
+        usher.heal()
+    client = usher.connect().send(b"x\n")
+    usher.relay_of(client)
+    usher.stop()
 
 
 @check("a storm of SIGCHLD: nobody waits")
@@ -276,8 +302,11 @@ def without(call, error, missing):
     works_again(usher, "at first")
     usher.fail(call, error, 1)
     for _ in range(3):
-        os.kill(usher.acceptor(), signal.SIGKILL)
+        acceptor = usher.acceptor()
+        os.kill(acceptor, signal.SIGKILL)
+        expect(wait_for(lambda: usher.acceptor() != acceptor), "no other")
         expect(wait_for(lambda: talk(usher)), "nobody is served")
+        usher.at_rest()
     usher.heal()
     expect(usher.failed >= 3, "it did not happen")
     lines = usher.lines("cannot give the sandbox")
@@ -319,10 +348,11 @@ def _():
     usher = Fragile(rules())
     works_again(usher, "at first")
     for call in ("landlock_restrict_self", "seccomp"):
+        said = len(usher.lines("cannot put on the sandbox"))
         usher.fail(call, "E2BIG", 1)
         os.kill(usher.acceptor(), signal.SIGKILL)
+        usher.await_line("cannot put on the sandbox", said + 1)
         client = usher.connect().send(b"x\n")
-        usher.await_line("cannot put on the sandbox")
         expect(client.quiet(.2), "served without a sandbox")
         usher.heal()
         same((client.line(), client.line()), ("any", "x"))

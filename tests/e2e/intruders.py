@@ -92,7 +92,7 @@ RULES = """
 
 
 def child_of(usher, client):
-    """The process that serves client, once it waits for it."""
+    """The process that serves client, or many, once it waits for it."""
     acceptor = usher.acceptor()
 
     def find():
@@ -105,6 +105,16 @@ def child_of(usher, client):
     pid = wait_for(find)
     expect(pid, "no child: %s" % usher.table())
     return pid
+
+
+def socket_of(pid, client):
+    """The number that the client's socket has in this process."""
+    with open("/proc/net/tcp") as table:
+        inodes = [fields[9] for fields in map(str.split, table)
+                  if fields[2] == "0100007F:%04X" % client.local]
+    return next(int(fd) for fd in os.listdir("/proc/%d/fd" % pid)
+                if os.readlink("/proc/%d/fd/%s" % (pid, fd)) in
+                ["socket:[%s]" % inode for inode in inodes])
 
 
 def goes_on(usher):
@@ -277,10 +287,7 @@ def linger_in(fds):
     before = descriptors(usher.process.pid)
     client = usher.connect()
     intruder = Intruder(child_of(usher, client))
-    socket = next(int(fd) for fd in os.listdir("/proc/%d/fd" % intruder.pid)
-                  if int(fd) not in (LOG_FD, KEEPER_FD) and
-                  os.readlink("/proc/%d/fd/%s" % (intruder.pid, fd))
-                  .startswith("socket:"))
+    socket = socket_of(intruder.pid, client)
     data = intruder.put(bytes(4096))
     while intruder.call(SENDTO, socket, data, 4096, 0x4040, 0, 0) > 0:
         pass

@@ -142,8 +142,7 @@ def _():
         for thread in threads:
             thread.join()
         same(failures, [])
-        expect(wait_for(lambda: len(usher.descendants()) == 1),
-               "processes: %s" % usher.descendants())
+        usher.at_rest()
         return each * SIDE_BY_SIDE
 
     # As many as ever at once, so that there is nothing new afterwards.

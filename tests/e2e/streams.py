@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 
-from wire import (Backend, Usher, check, expect, run_checks, same, wait_for)
+from wire import (Backend, Usher, check, expect, run_checks, same, title,
+                  wait_for)
 
 SEEDS = int(os.environ.get("SEEDS", "240"))
 FIRST = int(os.environ.get("SEED", "1"))
@@ -134,15 +135,11 @@ def serve_stream(backend, conn, index):
     streams[int(head.split()[1])].answer(conn)
 
 
-def relays(usher, seen):
-    """Adds the processes of usher's that are relays now."""
-    for pid in usher.descendants():
-        try:
-            with open("/proc/%d/comm" % pid) as f:
-                if f.read().startswith("usher-relay"):
-                    seen.add(pid)
-        except OSError:
-            pass
+def by_relays(usher, seen):
+    """Adds the clients that a usher-relay has now."""
+    for row in usher.table()["connections"]:
+        if title(row["pid"]).startswith("usher-relay"):
+            seen.add(row["client_port"])
 
 
 @check("%d streams of all sizes, both ways at once, by many buffers" % SEEDS)
@@ -175,8 +172,8 @@ def _():
         worker.start()
     seen = set()
     while any(worker.is_alive() for worker in workers):
-        relays(usher, seen)
-        time.sleep(.02)
+        by_relays(usher, seen)
+        time.sleep(.05)
     same([s.failure for s in streams.values() if s.failure], [], "failures")
     same(len(streams), SEEDS, "streams")
     expect(len(seen) > SEEDS / 10, "only %d of them by a relay" % len(seen))
@@ -226,19 +223,7 @@ class Pair:
         self.ends[name].sendall(b"b" * 30000)
 
     def await_relay(self):
-        wanted = (" 127.0.0.1:%d " % self.client.local).encode()
-
-        def is_there():
-            for pid in self.usher.descendants():
-                try:
-                    with open("/proc/%d/cmdline" % pid, "rb") as f:
-                        text = f.read().replace(b"\0", b" ")
-                except OSError:
-                    continue
-                if b"usher-relay" in text and wanted in text:
-                    return True
-            return False
-        expect(wait_for(is_there), "no relay")
+        self.usher.relay_of(self.client)
 
 
 def fresh(pair):
@@ -368,8 +353,7 @@ def each_end(how):
             how(pair, name, other, state.__name__)
             pair.client.close()
             pair.conn.close()
-    expect(wait_for(lambda: len(usher.descendants()) <= 1),
-           "processes are left: %s" % usher.descendants())
+    usher.at_rest()
     usher.stop()
 
 

@@ -53,10 +53,12 @@ def wait_for(condition, seconds=PATIENCE):
 _checks = []
 
 
-def check(what):
-    """Marks a function as a check, to be run in order by run_checks()."""
+def check(what, shared=None):
+    """Marks a function as a check, to be run in order by run_checks(); of one
+    isolation only where it is about that."""
     def mark(function):
-        _checks.append((what, function))
+        if shared in (None, isolation == "shared"):
+            _checks.append((what, function))
         return function
     return mark
 
