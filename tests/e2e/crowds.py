@@ -4,6 +4,7 @@ Whatever dies takes its own connections with it, each with its line in the log
 and its counts put right, and nobody else's."""
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -240,6 +241,36 @@ def _():
     expect(rows <= 300 + RESIDENT, "%d undecided" % rows)
     for client in silent:
         client.close()
+    usher.stop()
+
+
+@check("without descriptors in worker and relay clients wait, and none is lost")
+def _():
+    limit, many = 300, 300
+    processor = min(os.sched_getaffinity(0))  # so that there is one of each
+    usher = Usher(rules(), through=["taskset", "-c", "%d" % processor,
+                                    "prlimit", "--nofile=%d" % limit])
+    clients = {}
+    poll = select.poll()
+    for number in range(many):
+        client = usher.connect().send(b"%d\n" % number)
+        clients[client.socket.fileno()] = (client, b"any\n%d\n" % number)
+        poll.register(client.socket, select.POLLIN)
+
+    def is_full():
+        return any(len(os.listdir("/proc/%d/fd" % pid)) >= limit - 2
+                   for pid in usher.relays())
+    expect(wait_for(is_full), "no relay is full")
+    expect(len(usher.table()["connections"]) < many, "there was no lack")
+    while clients:
+        ready = poll.poll(PATIENCE * 1000)
+        expect(ready, "%d are not served" % len(clients))
+        for fd, _ in ready:
+            client, wanted = clients.pop(fd)
+            same(client.exactly(len(wanted)), wanted)
+            poll.unregister(fd)
+            client.close()
+    counted(usher, 0, 0)
     usher.stop()
 
 
