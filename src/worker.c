@@ -135,7 +135,8 @@ readmit(struct worker *w)
 	struct post *post = &w->place->posts[w->place->self];
 	struct session session;
 
-	if (door->holding && door_readmit(door, &session) > 0)
+	if (door->holding && clock_us() >= door->paused_until_us &&
+	    door_readmit(door, &session) > 0)
 		guest_begin(w, &session);
 	if (door->holding || atomic_load(&post->held_us) != 0)
 		atomic_store(&post->held_us, door->holding ? clock_us() : 0);
