@@ -58,6 +58,15 @@ close_in_order(int socket, int linger_ms)
 	close_both_in_order(socket, -1, linger_ms);
 }
 
+/* Whoever else has the socket open: its peer hears of it now. */
+static void
+disconnect(int socket)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	(void)connect(socket, &nobody, sizeof(nobody));
+}
+
 bool
 relay_part(struct relay *relay, enum end end)
 {
@@ -67,6 +76,10 @@ relay_part(struct relay *relay, enum end end)
 	pump_free(&relay->down);
 	if (relay->reset || end == END_LIMIT || end == END_ERROR) {
 		/* The side that reset is past hearing of it. */
+		if (relay->elsewhere) {
+			disconnect(client);
+			disconnect(backend);
+		}
 		close_reset(client);
 		close_reset(backend);
 		return false;

@@ -68,6 +68,11 @@ struct relay {
 	 */
 	bool plain[SIDES];
 	bool reset; /* one side reset, or failed: both are to be */
+	/*
+	 * Another process may have the sockets open, too, in a message that it
+	 * has not read: closing them is not enough to have them reset.
+	 */
+	bool elsewhere;
 };
 
 /* relay_run() only: not an end, the connection goes on elsewhere. */

@@ -307,6 +307,7 @@ void
 guest_came_back(struct pair *pair)
 {
 	guest_of(pair)->offered = false;
+	pair->relay.elsewhere = true;
 	keep(&worker, pair);
 }
 

@@ -201,6 +201,14 @@ def _():
             time.sleep(QUIET)  # to be offered, and to be taken back
             expect(all(answers(client) for client in clients), "one is lost")
         expect(relay not in owners(usher, clients), "taken while stopped")
+        # What it has not read keeps their sockets open.
+        torn = clients[:CROWD // 2]
+        before = backend.ends.count("ConnectionResetError")
+        for client in torn:
+            client.reset()
+        expect(wait_for(lambda: backend.ends.count("ConnectionResetError") ==
+                        before + len(torn)), "backends hear of no reset")
+        clients = clients[CROWD // 2:]
     finally:
         os.kill(relay, signal.SIGCONT)
     expect(answers(first), "the relay's own is lost")
