@@ -79,6 +79,12 @@ door_rig_connect(const struct door_rig *rig)
 	return fd;
 }
 
+uint32_t
+door_rig_connections(const struct door_rig *rig)
+{
+	return atomic_load(&rig->board.head->connections);
+}
+
 int
 door_rig_logged(const struct door_rig *rig, const char *text)
 {

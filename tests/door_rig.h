@@ -5,6 +5,10 @@
 #ifndef USHER_TESTS_DOOR_RIG_H
 #define USHER_TESTS_DOOR_RIG_H
 
+#include <check.h>
+#include <poll.h>
+
+#include "deadline.h"
 #include "door.h"
 
 struct door_rig {
@@ -24,6 +28,22 @@ void door_rig_tear_down(struct door_rig *rig);
 
 /* A client of the listener; the test's to close. */
 int door_rig_connect(const struct door_rig *rig);
+
+/* How many have a slot. */
+uint32_t door_rig_connections(const struct door_rig *rig);
+
+#define DOOR_RIG_PATIENCE_MS 20000
+
+/* What is to come, of itself or by another process. */
+#define AWAIT(condition)                                               \
+	do {                                                           \
+		int64_t until_us_ =                                    \
+		    clock_us() + DOOR_RIG_PATIENCE_MS * INT64_C(1000); \
+		while (!(condition)) {                                 \
+			ck_assert_int_lt(clock_us(), until_us_);       \
+			(void)poll(NULL, 0, 5);                        \
+		}                                                      \
+	} while (0)
 
 /* How often text is in what was logged. */
 int door_rig_logged(const struct door_rig *rig, const char *text);

@@ -19,7 +19,7 @@
 #include "door_rig.h"
 #include "signals.h"
 
-enum { PATIENCE_MS = 20000, WORKERS = 64 };
+enum { WORKERS = 64 };
 
 static struct door_rig rig;
 static int keeper[2]; /* ours, the crew's */
@@ -61,22 +61,13 @@ tear_down(void)
 	door_rig_tear_down(&rig);
 }
 
-#define AWAIT(condition)                                              \
-	do {                                                          \
-		int64_t until_us_ = clock_us() + PATIENCE_MS * 1000L; \
-		while (!(condition)) {                                \
-			ck_assert_int_lt(clock_us(), until_us_);      \
-			(void)poll(NULL, 0, 5);                       \
-		}                                                     \
-	} while (0)
-
 static void
 await_ready(void)
 {
 	struct pollfd p = { .fd = keeper[0], .events = POLLIN };
 	char byte;
 
-	ck_assert_int_eq(poll(&p, 1, PATIENCE_MS), 1);
+	ck_assert_int_eq(poll(&p, 1, DOOR_RIG_PATIENCE_MS), 1);
 	ck_assert_int_eq(recv(keeper[0], &byte, 1, 0), 1);
 }
 
@@ -106,20 +97,14 @@ only_worker(void)
 	return pids[0];
 }
 
-static uint32_t
-connections(void)
-{
-	return atomic_load(&rig.board.head->connections);
-}
-
 /* A client that is there, and undecided. */
 static int
 come_in(void)
 {
-	uint32_t before_us = connections();
+	uint32_t before_us = door_rig_connections(&rig);
 	int client = door_rig_connect(&rig);
 
-	AWAIT(connections() == before_us + 1);
+	AWAIT(door_rig_connections(&rig) == before_us + 1);
 	return client;
 }
 
@@ -129,7 +114,7 @@ expect_end(int client)
 	struct pollfd p = { .fd = client, .events = POLLIN };
 	char byte;
 
-	ck_assert_int_eq(poll(&p, 1, PATIENCE_MS), 1);
+	ck_assert_int_eq(poll(&p, 1, DOOR_RIG_PATIENCE_MS), 1);
 	ck_assert_int_le(recv(client, &byte, 1, 0), 0);
 	close(client);
 }
@@ -181,7 +166,7 @@ START_TEST(replaces_who_dies_and_buries_its_clients)
 	client = come_in();
 	ck_assert_int_eq(kill(worker, SIGKILL), 0);
 	expect_end(client);
-	AWAIT(connections() == 0);
+	AWAIT(door_rig_connections(&rig) == 0);
 	ck_assert_uint_eq(
 	    atomic_load(&rig.board.head->unserved.ends[END_KILLED]), 1);
 	AWAIT(door_rig_logged(&rig, "end=killed") == 1);

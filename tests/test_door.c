@@ -55,12 +55,6 @@ knock(void)
 	return door_accept(&door, &rig.listener, &session);
 }
 
-static uint32_t
-connections(void)
-{
-	return atomic_load(&rig.board.head->connections);
-}
-
 static uint64_t
 ended_by_limit(void)
 {
@@ -100,7 +94,7 @@ START_TEST(lets_in_who_is_there)
 	ck_assert_ptr_eq(session.generation, &rig.generation);
 	ck_assert(fcntl(session.client, F_GETFL) & O_NONBLOCK);
 	ck_assert_int_eq(fcntl(session.client, F_GETFD), FD_CLOEXEC);
-	ck_assert_uint_eq(connections(), 1);
+	ck_assert_uint_eq(door_rig_connections(&rig), 1);
 	ck_assert_int_eq(knock(), 0);
 }
 END_TEST
@@ -136,7 +130,7 @@ START_TEST(turns_away_who_has_enough)
 	ck_assert_int_eq(knock(), -EAGAIN);
 	expect_reset(second);
 	ck_assert_uint_eq(ended_by_limit(), 1);
-	ck_assert_uint_eq(connections(), 1);
+	ck_assert_uint_eq(door_rig_connections(&rig), 1);
 	ck_assert_int_eq(door_rig_logged(&rig, "end=limit"), 1);
 	leave(&first);
 	(void)door_rig_connect(&rig);
@@ -179,7 +173,7 @@ START_TEST(counts_again_when_it_has_counted)
 	door.make_room = let_another_in;
 	ck_assert_int_eq(knock(), -EAGAIN);
 	expect_reset(client);
-	ck_assert_uint_eq(connections(), 1);
+	ck_assert_uint_eq(door_rig_connections(&rig), 1);
 	ck_assert_uint_eq(ended_by_limit(), 1);
 }
 END_TEST

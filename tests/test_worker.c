@@ -18,8 +18,6 @@
 #include "signals.h"
 #include "worker.h"
 
-enum { PATIENCE_MS = 20000 };
-
 static struct door_rig rig;
 static struct post *posts;
 static int wakes[2];
@@ -59,22 +57,6 @@ tear_down(void)
 	door_rig_tear_down(&rig);
 }
 
-/* What is to come within PATIENCE_MS. */
-#define AWAIT(condition)                                              \
-	do {                                                          \
-		int64_t until_us_ = clock_us() + PATIENCE_MS * 1000L; \
-		while (!(condition)) {                                \
-			ck_assert_int_lt(clock_us(), until_us_);      \
-			(void)poll(NULL, 0, 5);                       \
-		}                                                     \
-	} while (0)
-
-static uint32_t
-connections(void)
-{
-	return atomic_load(&rig.board.head->connections);
-}
-
 /* The client says something, and is shown out as the rules have it. */
 static void
 expect_served(int client)
@@ -83,7 +65,7 @@ expect_served(int client)
 	char byte;
 
 	ck_assert_int_eq(send(client, "x", 1, 0), 1);
-	ck_assert_int_eq(poll(&p, 1, PATIENCE_MS), 1);
+	ck_assert_int_eq(poll(&p, 1, DOOR_RIG_PATIENCE_MS), 1);
 	ck_assert_int_eq(recv(client, &byte, 1, 0), 0);
 	close(client);
 }
@@ -103,14 +85,14 @@ START_TEST(serves_many_and_goes_when_told)
 	start_worker();
 	for (int i = 0; i < 2; i++)
 		clients[i] = door_rig_connect(&rig);
-	AWAIT(connections() == 2);
+	AWAIT(door_rig_connections(&rig) == 2);
 	ck_assert_int_eq(kill(worker_pid, SIGTERM), 0);
 	/* Those who are here already are served to their end. */
 	expect_served(clients[1]);
 	expect_served(clients[0]);
 	ck_assert_int_eq(waitpid(worker_pid, &status, 0), worker_pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	ck_assert_uint_eq(connections(), 0);
+	ck_assert_uint_eq(door_rig_connections(&rig), 0);
 }
 END_TEST
 
@@ -122,13 +104,13 @@ START_TEST(leaves_a_slot_to_one_that_another_holds)
 	atomic_store(&posts[1].held_us, INT64_MAX);
 	start_worker();
 	first = door_rig_connect(&rig);
-	AWAIT(connections() == 1);
+	AWAIT(door_rig_connections(&rig) == 1);
 	second = door_rig_connect(&rig);
 	ck_assert_int_eq(send(second, "x", 1, 0), 1);
 	ck_assert(!is_served(second, 200));
-	ck_assert_uint_eq(connections(), 1);
+	ck_assert_uint_eq(door_rig_connections(&rig), 1);
 	atomic_store(&posts[1].held_us, 0);
-	ck_assert(is_served(second, PATIENCE_MS));
+	ck_assert(is_served(second, DOOR_RIG_PATIENCE_MS));
 	expect_served(first);
 }
 END_TEST
@@ -142,7 +124,7 @@ START_TEST(does_not_wait_for_one_that_does_not_ask)
 	start_worker();
 	first = door_rig_connect(&rig);
 	second = door_rig_connect(&rig);
-	AWAIT(connections() == 2);
+	AWAIT(door_rig_connections(&rig) == 2);
 	expect_served(second);
 	expect_served(first);
 }
@@ -201,12 +183,12 @@ START_TEST(drops_its_oldest_when_another_says_so)
 	oldest = door_rig_connect(&rig);
 	AWAIT(atomic_load(&posts[0].oldest_us) != 0);
 	client = door_rig_connect(&rig);
-	AWAIT(connections() == 2);
+	AWAIT(door_rig_connections(&rig) == 2);
 	atomic_store(
 	    &scoreboard_slot(&rig.board, atomic_load(&posts[0].slot))->evict,
 	    1);
 	ck_assert_int_eq(write(wakes[0], &one, sizeof(one)), sizeof(one));
-	ck_assert(is_served(oldest, PATIENCE_MS));
+	ck_assert(is_served(oldest, DOOR_RIG_PATIENCE_MS));
 	ck_assert_int_eq(recv(oldest, (char[1]){ 0 }, 1, 0), -1);
 	ck_assert_int_eq(errno, ECONNRESET);
 	expect_served(client);
