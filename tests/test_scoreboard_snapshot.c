@@ -1,0 +1,102 @@
+/*
+ * What "usher status" reads, whatever has been written into it.
+ */
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "scoreboard.h"
+
+static struct scoreboard board;
+static const struct endpoint client = { .family = AF_INET, .ip = { 203 } };
+
+static void
+open_board(void)
+{
+	int32_t owner;
+
+	ck_assert_int_eq(scoreboard_open(&board, NULL, -1, &owner), 0);
+}
+
+static void
+close_board(void)
+{
+	scoreboard_close(&board);
+}
+
+START_TEST(a_snapshot_is_private_and_its_texts_end)
+{
+	struct connection *slot = scoreboard_take(&board, 10, &client);
+	struct scoreboard copy;
+
+	scoreboard_service(&board, "openssh");
+	memset(board.services[0].name, 'x', SCOREBOARD_NAME_MAX);
+	memset(slot->backend, 'x', sizeof(slot->backend));
+	memset(slot->protocol, 'x', sizeof(slot->protocol));
+	memset(slot->alpn, 'x', sizeof(slot->alpn));
+	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), 0);
+	slot->bytes_in = 9;
+	slot = scoreboard_slot(&copy, 0);
+	ck_assert_uint_eq(slot->bytes_in, 0);
+	ck_assert_int_eq(slot->pid, getpid());
+	ck_assert_uint_eq(
+	    strlen(copy.services[0].name), SCOREBOARD_NAME_MAX - 1);
+	ck_assert_uint_eq(strlen(slot->backend), sizeof(slot->backend) - 1);
+	ck_assert_uint_eq(strlen(slot->protocol), sizeof(slot->protocol) - 1);
+	ck_assert_uint_eq(strlen(slot->alpn), sizeof(slot->alpn) - 1);
+	scoreboard_close(&copy);
+}
+END_TEST
+
+static const int64_t strange_times[] = { INT64_MIN, -1, INT64_MAX };
+
+START_TEST(times_in_a_snapshot_are_in_the_past)
+{
+	struct connection *slot = scoreboard_take(&board, 10, &client);
+	struct scoreboard copy;
+
+	slot->start_us = strange_times[_i];
+	slot->active_us = strange_times[_i];
+	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), 0);
+	slot = scoreboard_slot(&copy, 0);
+	ck_assert_int_ge(slot->start_us, 0);
+	ck_assert_int_le(slot->start_us, clock_us());
+	ck_assert_int_ge(slot->active_us, 0);
+	ck_assert_int_le(slot->active_us, clock_us());
+	/* Neither here nor there may one be more than can be added to. */
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	scoreboard_close(&copy);
+}
+END_TEST
+
+START_TEST(a_reader_bounds_what_the_head_claims)
+{
+	struct scoreboard copy;
+
+	board.head->high = UINT32_MAX;
+	board.head->rows = UINT32_MAX;
+	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), -EPROTO);
+	ck_assert_uint_eq(scoreboard_service(&board, "a"), CONN_NO_SERVICE);
+	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
+	ck_assert_uint_eq(scoreboard_service(&board, "a"), 0);
+}
+END_TEST
+
+Suite *scoreboard_snapshot_suite(void);
+
+Suite *
+scoreboard_snapshot_suite(void)
+{
+	Suite *suite = suite_create("scoreboard_snapshot");
+	TCase *memory = tcase_create("in memory");
+
+	tcase_add_checked_fixture(memory, open_board, close_board);
+	tcase_add_test(memory, a_snapshot_is_private_and_its_texts_end);
+	tcase_add_loop_test(memory, times_in_a_snapshot_are_in_the_past, 0, 3);
+	tcase_add_test(memory, a_reader_bounds_what_the_head_claims);
+	suite_add_tcase(suite, memory);
+	return suite;
+}
