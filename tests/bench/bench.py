@@ -8,6 +8,7 @@ loopback interface, is bounded in number and time, and is gone afterwards.
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -17,72 +18,60 @@ import sys
 import tempfile
 import time
 
-import peers as peers_module
+import cgroup
+import markdown
+import peer as peer_module
+import plot
 import report
-from rows import CONCURRENCY, MB, ROWS, load
+from guard import Guard
+from peers import PEERS
+from results import Results
+from rows import ROWS
+from run import Run
+from sizes import SIZES
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+NO_LOG = "off"
 
 
-class Size:
-    """How much is done: times in seconds, the others are counts."""
-
-    def __init__(self, **values):
-        self.rounds_of_all = values["rounds_of_all"]
-        self.seconds = values["seconds"]  # of one rate
-        self.concurrency = values["concurrency"]
-        self.bulk = values["bulk"]  # bytes
-        self.rounds = values["rounds"]  # round trips
-        self.idle = values["idle"]
-        self.held = values["held"]
-        self.silent = values["silent"]
-        self.spawns = values["spawns"]
-        self.rows = values["rows"]
-        self.once = values.get("once", ())  # only in the first round
-
-
-SIZES = {
-    "full": Size(rounds_of_all=5, seconds=1, concurrency=CONCURRENCY,
-                 bulk=1000 * MB, rounds=10000, idle=1000, held=(1000, 5000),
-                 silent=2000, spawns=3000, rows=list(ROWS)),
-    "quick": Size(rounds_of_all=2, seconds=0.2, concurrency=(1, 32),
-                  bulk=50 * MB, rounds=500, idle=200, held=(),
-                  silent=500, spawns=500, once=("idle", "flood"),
-                  rows=[row for row in ROWS if row != "held"]),
-    "smoke": Size(rounds_of_all=1, seconds=0.02, concurrency=(1, 8),
-                  bulk=4 * MB, rounds=50, idle=20, held=(), silent=50,
-                  spawns=20, rows=[row for row in ROWS if row != "held"]),
-}
+class Refused(Exception):
+    """It cannot be measured here; the text says why."""
 
 
 class Bench:
     """What measurements and peers need to know."""
 
-    limit = 60  # seconds any one run may take
+    limit = 20  # seconds any one run may take
 
-    def __init__(self, arguments, size, directory):
-        self.__dict__.update(vars(size))
+    def __init__(self, arguments, directory):
+        size = SIZES[arguments.size or "full"]
+        for field in size._fields:
+            setattr(self, field, getattr(size, field))
+        self.size = arguments.size or "full"
+        self.rounds_of_all = arguments.rounds or size.rounds_of_all
+        self.verbose = arguments.verbose
         self.dir = directory
         self.tools = os.path.abspath(arguments.tools)
         self.usher = os.path.abspath(arguments.usher)
         self.logs = arguments.logs and os.path.abspath(arguments.logs)
         self.log = not arguments.no_log
         self.notes = []
-        self.complete = True  # everyone took part in every round
+        self.began = time.monotonic()
         self.backend_port = 0
 
     def tool(self, name):
         return os.path.join(self.tools, name)
+
+    def say(self, text):
+        if self.verbose:
+            took = time.monotonic() - self.began
+            print(f"bench: {took:6.1f} s {text}", file=sys.stderr)
 
     def note(self, text):
         """Said at once, and again below the figures."""
         if text not in self.notes:
             self.notes.append(text)
             print("bench: " + text, file=sys.stderr)
-
-
-class Refused(Exception):
-    """It cannot be measured here; the text says why."""
 
 
 def choose(names, table, what):
@@ -95,11 +84,10 @@ def choose(names, table, what):
 
 def make_peers(bench, only):
     """Those that can be run here; asked for by name they must be."""
-    names = choose(only, peers_module.PEERS, "peer") if only \
-        else list(peers_module.PEERS)
+    names = choose(only, PEERS, "peer") if only else bench.only or PEERS
     made = []
     for name in names:
-        peer = peers_module.PEERS[name](name, bench)
+        peer = PEERS[name](name, bench)
         why = peer.missing()
         if why and only:
             raise Refused(f"{name}: {why}")
@@ -110,100 +98,89 @@ def make_peers(bench, only):
     return made
 
 
-def try_out(bench, peer):
-    """One connection through a peer just started must work."""
-    try:
-        peer.start()
-        if load(bench, peer, "rate", "-r", "0.000001")["failed"] == 0:
-            return True
-        bench.note(f"{peer.name} is left out of a round: its first "
-                   "connection failed")
-    except RuntimeError as error:
-        bench.note(f"{peer.name} is left out of a round: {error}")
-    peer.stop()
-    bench.complete = False
-    return False
-
-
-def takes_part(peer, row):
-    return peer.shows is None or row in peer.shows
-
-
-def run_round(bench, peers, rows, results, turn):
-    peers = peers[turn % len(peers):] + peers[:turn % len(peers)]
-    running = [peer for peer in peers if try_out(bench, peer)]
-    for row in rows:
-        for peer in running:
-            if not takes_part(peer, row) or (turn and row in bench.once):
-                continue
-            if bench.verbose:
-                print(f"bench: round {turn + 1} {row} {peer.name}",
-                      file=sys.stderr)
-            for failed, values in ROWS[row](bench, peer):
-                results.add(peer.name, failed, values)
-    for peer in running:
-        peer.stop()
-
-
 def describe(bench):
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = [line.split(":", 1)[1].strip() for line in file
                   if line.startswith("model name")]
     return {"when": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
             "machine": f"{os.cpu_count()} x {(models or ['?'])[0]}",
+            "processors": os.cpu_count() or 1,
+            "system": platform.freedesktop_os_release()["PRETTY_NAME"],
             "kernel": platform.release(),
             "load": "%.2f %.2f %.2f before the run" % os.getloadavg(),
+            "size": bench.size,
             "rounds": bench.rounds_of_all,
             "log": "a line a connection, thrown away" if bench.log
-                   else "off", "notes": bench.notes}
+                   else NO_LOG, "notes": bench.notes}
 
 
 def warn(bench):
     if os.getloadavg()[0] > 0.3 * (os.cpu_count() or 1):
         bench.note("the machine is busy (load %.2f): do not trust these "
                    "figures" % os.getloadavg()[0])
-    group = peers_module.cgroup.Group("try")
+    group = cgroup.Group("try")
+    has_memory = group.has_memory
     group.remove()
     if not group.usable:
-        bench.note(f"no processor time and no memory: {group.why}")
+        bench.note("the rows of processor time and memory are left out: "
+                   + group.why)
+    elif not has_memory:
+        bench.note("the row of memory per connection is left out: control "
+                   "groups here do not count memory")
+    files = peer_module.raise_files()
+    need = 2 * max((*bench.held, bench.idle, bench.silent)) + 1000
+    if files < need:
+        bench.note(f"no more than {files} files may be open, {need} would "
+                   "be needed: rows with many connections may fail")
 
 
 def measure(bench, arguments):
-    """Runs it all; returns (results, info, names of peers)."""
+    """Runs it all; returns (results, info, whether it is complete)."""
     rows = choose(arguments.rows, ROWS, "row") if arguments.rows \
         else bench.rows
-    results = report.Results()
-    peers = []
     warn(bench)
     info = describe(bench)
-    backend = subprocess.Popen([bench.tool("backend")],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    results = Results()
+    backend = subprocess.Popen(
+        [bench.tool("backend")], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, start_new_session=True)
     try:
-        bench.backend_port = int(backend.stdout.readline())
+        bench.backend_port = int(backend.stdout.readline() or 0)
+        if bench.backend_port == 0:
+            raise Refused("the backend does not start")
         peers = make_peers(bench, arguments.only)
-        for turn in range(bench.rounds_of_all):
-            run_round(bench, peers, rows, results, turn)
+        run = Run(bench, peers, rows, results)
+        run.all()
     finally:
-        for peer in peers:
-            peer.stop()
         backend.kill()
         backend.wait()
-    return results, info, [peer.name for peer in peers]
+    info["seconds"] = round(time.monotonic() - bench.began)
+    info["order"] = [peer.name for peer in peers]
+    return results, info, run.complete
 
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", dest="size", action="store_const",
-                      const="quick", help="under two minutes, less exact")
-    size.add_argument("--smoke", dest="size", action="store_const",
-                      const="smoke", help="only whether everything works")
-    parser.add_argument("--only", metavar="PEER,...")
+    for name, what in (("quick", "under two minutes, less exact, and no row held"),
+                       ("budgets", "all rows, but only of the peers that "
+                        "budgets speak of, in three rounds: 12 minutes"),
+                       ("smoke", "only whether everything works")):
+        size.add_argument("--" + name, dest="size", action="store_const",
+                          const=name, help=what)
+    size.add_argument("--read", metavar="FILE.json",
+                      help="measure nothing: show what --json wrote")
+    parser.add_argument("--only", metavar="PEER,...",
+                        help="of " + ", ".join(PEERS))
     parser.add_argument("--rows", metavar="ROW,...",
                         help="of " + ", ".join(ROWS))
     parser.add_argument("--rounds", type=int, metavar="N")
     parser.add_argument("--json", metavar="FILE", help="- for stdout")
-    parser.add_argument("--plot", metavar="FILE.svg")
+    parser.add_argument("--plot", metavar="FILE.svg",
+                        help="draw the picture of the README")
+    parser.add_argument("--markdown", metavar="FILE",
+                        help="put a table into this file, between its "
+                        "marks; - for stdout")
     parser.add_argument("--no-log", action="store_true",
                         help="nobody writes a line for each connection")
     parser.add_argument("--logs", metavar="DIR",
@@ -214,27 +191,33 @@ def parse(argv):
                         help="where load, backend and spawn were built")
     parser.add_argument("--usher", default="src/usher", metavar="PROGRAM")
     parser.add_argument("-v", "--verbose", action="store_true")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.rounds is not None and not 1 <= arguments.rounds <= 100:
+        parser.error("--rounds is from 1 to 100")
+    return arguments
 
 
-def check_tools(bench, arguments):
+def check_tools(arguments):
     for name in ("load", "backend"):
-        if not os.access(bench.tool(name), os.X_OK):
-            raise Refused(f"{bench.tool(name)} is not built (run make bench)")
+        tool = os.path.join(arguments.tools, name)
+        if not arguments.read and not os.access(tool, os.X_OK):
+            raise Refused(f"{tool} is not built (run make bench)")
     if arguments.plot and not shutil.which("gnuplot"):
         raise Refused("--plot needs gnuplot (package gnuplot-nox)")
 
 
-def show(arguments, results, info, names):
+def show(arguments, results, info):
     if arguments.json == "-":
         report.print_json(results, info, sys.stdout)
-        return
-    report.print_text(results, info, names, sys.stdout)
-    if arguments.json:
+    else:
+        report.print_text(results, info, sys.stdout)
+    if arguments.json not in (None, "-"):
         with open(arguments.json, "w", encoding="utf-8") as out:
             report.print_json(results, info, out)
     if arguments.plot:
-        report.plot(results, os.path.abspath(arguments.plot))
+        plot.draw(results, info["order"], os.path.abspath(arguments.plot))
+    if arguments.markdown:
+        markdown.put(results, info, arguments.markdown)
 
 
 def memory_dir():
@@ -247,26 +230,52 @@ def memory_dir():
     return None
 
 
+def end_on_signals():
+    """The first one ends the run, others would only disturb its end."""
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end(number, _):
+        for each in ends:
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    for number in ends:
+        signal.signal(number, end)
+
+
+def run(arguments):
+    """In a directory of its own; returns what measure() does."""
+    directory = tempfile.mkdtemp(dir=memory_dir(),
+                                 prefix=f"{cgroup.PREFIX}.{os.getpid()}.")
+    guard = Guard(directory)
+    try:
+        os.chmod(directory, 0o755)  # some give up root and read their files
+        return measure(Bench(arguments, directory), arguments)
+    finally:
+        guard.end()
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            info = json.load(file)
+        return Results.load(info.pop("samples")), info, True
+    except (OSError, ValueError, KeyError) as error:
+        raise Refused(f"{path}: not what --json wrote: {error}") from error
+
+
 def main(argv):
     arguments = parse(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    directory = tempfile.mkdtemp(prefix="usher-bench.", dir=memory_dir())
-    os.chmod(directory, 0o755)  # some give up root and read their files
-    bench = Bench(arguments, SIZES[arguments.size or "full"], directory)
-    bench.verbose = arguments.verbose
-    bench.rounds_of_all = arguments.rounds or bench.rounds_of_all
+    end_on_signals()
     try:
-        check_tools(bench, arguments)
-        results, info, names = measure(bench, arguments)
-        show(arguments, results, info, names)
-    except Refused as why:
+        check_tools(arguments)
+        results, info, complete = read(arguments.read) if arguments.read \
+            else run(arguments)
+        show(arguments, results, info)
+    except (Refused, markdown.NoMarks) as why:
         print(f"bench: {why}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-    if arguments.strict and not (bench.complete and results.all_well()):
+    if arguments.strict and not (complete and results.all_well()):
         return 1
     return 0
 

@@ -5,9 +5,12 @@ children which are gone and of the kernel working for them, its memory the
 kernel's own for processes and sockets.  Version 1 and 2 both will do.
 """
 
+import glob
 import os
 import signal
 import time
+
+PREFIX = "usher-bench"
 
 
 def _mounts():
@@ -47,7 +50,7 @@ class Group:
     def __init__(self, name):
         where = _find()
         self.v2 = where.pop("v2", False)
-        self.dirs = {kind: f"{base}/usher-bench.{os.getpid()}.{name}"
+        self.dirs = {kind: f"{base}/{PREFIX}.{os.getpid()}.{name}"
                      for kind, base in where.items()}
         self.why = ""
         if set(self.dirs) != {"cpu", "memory"}:
@@ -85,8 +88,7 @@ class Group:
         return int(_read(self._memory_file()))
 
     def pids(self):
-        return [int(pid) for pid in
-                _read(self.dirs["cpu"] + "/cgroup.procs").split()]
+        return _pids(self.dirs["cpu"])
 
     def wait_for_pids(self, most, seconds):
         """Waits until no more than so many processes are left."""
@@ -95,28 +97,53 @@ class Group:
             time.sleep(0.005)
 
     def kill(self):
-        """Ends everything inside, however often it forks meanwhile."""
-        end = time.monotonic() + 10
-        while self.usable and self.pids() and time.monotonic() < end:
-            for pid in self.pids():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            time.sleep(0.01)
+        if self.usable:
+            _kill(self.dirs["cpu"])
 
     def remove(self):
         """Removes the group; it must be empty."""
         for path in set(self.dirs.values()):
-            for _ in range(100):
-                try:
-                    os.rmdir(path)
-                except FileNotFoundError:
-                    pass
-                except OSError:
-                    time.sleep(0.02)
-                    continue
-                break
+            _remove(path)
+
+
+def _pids(path):
+    return [int(pid) for pid in _read(path + "/cgroup.procs").split()]
+
+
+def _kill(path):
+    """Ends everything inside, however often it forks meanwhile."""
+    end = time.monotonic() + 10
+    while (pids := _pids(path)) and time.monotonic() < end:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.01)
+
+
+def _remove(path):
+    for _ in range(100):
+        try:
+            os.rmdir(path)
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.02)
+
+
+def clean(owner):
+    """Ends and removes whatever that process has made."""
+    where = _find()
+    where.pop("v2", None)
+    for base in set(where.values()):
+        for path in glob.glob(f"{base}/{PREFIX}.{owner}.*"):
+            try:
+                _kill(path)
+            except OSError:
+                pass  # somebody else removed it
+            _remove(path)
 
 
 def pss_kb(pids):

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define TICK_MS 2
@@ -33,6 +34,16 @@ is_over(int ms)
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 
 	return poll(&in, 1, ms) != 0;
+}
+
+/* Nothing is said to it, and it does not end: then it is still held. */
+static bool
+is_held(int server)
+{
+	char c;
+
+	return recv(server, &c, 1, MSG_DONTWAIT | MSG_PEEK) < 0 &&
+	    errno == EAGAIN;
 }
 
 static int
@@ -70,14 +81,16 @@ run_hold(const struct options *options, struct result *result)
 		if (servers[n] < 0)
 			break;
 	}
-	result->done = n;
-	result->failed = options->conns - n;
 	result->elapsed = now_ns() - start;
 	say_ready(n);
 	left = options->limit - result->elapsed;
 	is_over(left > 0 ? (int)(left / 1000000) : 0);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (is_held(servers[i]))
+			result->done++;
 		close(servers[i]);
+	}
+	result->failed = options->conns - result->done;
 	free(servers);
 }
 

@@ -1,8 +1,8 @@
-"""What is measured, and how: one function a row.
+"""How each row is measured: one function a row.
 
 A measurement is given the bench and a started peer, and yields how many
 connections failed with a dict of figure name -> value, once or more often;
-FIGURES says what each figure is.
+a value is None where nothing can be said.
 """
 
 import json
@@ -11,77 +11,21 @@ import time
 
 import cgroup
 
-CONCURRENCY = (1, 8, 32, 128)
-MB = 1000 * 1000
+
+class Broken(Exception):
+    """Nothing came of a measurement; the text says why."""
 
 
-class Figure:
-    """What a number means."""
-
-    def __init__(self, what, unit, higher=False, digits=0):
-        self.what = what
-        self.unit = unit
-        self.higher = higher  # is better
-        self.digits = digits
+def _command(bench, peer, arguments, limit):
+    return [bench.tool("load"), *arguments, "-p", str(peer.port),
+            "-l", str(limit)]
 
 
-def _rate_figures():
-    for conns in CONCURRENCY:
-        at = f"{conns} at a time"
-        yield f"rate.{conns}", Figure(f"connections, {at}", "/s", True)
-        yield f"rate.{conns}.cpu", Figure(
-            f"processor time per connection, {at}", "us", digits=1)
-        yield f"rate.{conns}.p50", Figure(
-            f"time to first byte, median, {at}", "us")
-        yield f"rate.{conns}.p99", Figure(
-            f"time to first byte, 99 %, {at}", "us")
-    yield "tls.32", Figure("connections with a TLS hello, 32 at a time",
-                           "/s", True)
-    yield "tls.32.cpu", Figure("processor time per connection with a TLS "
-                               "hello, 32 at a time", "us", digits=1)
-
-
-def _bulk_figures():
-    for way in ("down", "up"):
-        for streams in (1, 4):
-            what = f"{way}, {streams} stream{'s' if streams > 1 else ''}"
-            yield f"bulk.{way}.{streams}", Figure(
-                f"bulk {what}", "Gbit/s", True, 2)
-            yield f"bulk.{way}.{streams}.cpu", Figure(
-                f"processor time, bulk {what}", "ms/GB")
-
-
-def _rtt_figures():
-    for size in (64, 4096):
-        for conns in (1, 32):
-            what = f"round trip of {size} bytes, {conns} at a time"
-            yield f"rtt.{size}.{conns}", Figure(f"{what}, median", "us",
-                                                digits=1)
-            yield f"rtt.{size}.{conns}.p99", Figure(f"{what}, 99 %", "us",
-                                                    digits=1)
-
-
-FIGURES = {
-    **dict(_rate_figures()),
-    **dict(_bulk_figures()),
-    **dict(_rtt_figures()),
-    "idle.pss": Figure("memory of the idle service (PSS)", "KB"),
-    "idle.connection": Figure(
-        "memory per idle connection, the kernel's included", "KB", digits=1),
-    "held.1000": Figure("connections, 32 at a time, 1000 idle ones held",
-                        "/s", True),
-    "held.5000": Figure("connections, 32 at a time, 5000 idle ones held",
-                        "/s", True),
-    "flood.p50": Figure("time to first byte during a flood of silent "
-                        "clients, median", "ms", digits=2),
-    "flood.p99": Figure("time to first byte during a flood of silent "
-                        "clients, 99 %", "ms", digits=2),
-    "cold": Figure("first byte of the connection that starts the service",
-                   "ms", digits=1),
-    "kernel.fork": Figure("fork + exit of a static program", "us", digits=1),
-    "kernel.exec": Figure("fork + exec + exit of a static program", "us",
-                          digits=1),
-}
+def _result(text):
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Broken("the load generator gave no result") from error
 
 
 class Load:
@@ -89,27 +33,39 @@ class Load:
 
     def __init__(self, bench, peer, *arguments):
         self.process = subprocess.Popen(
-            [bench.tool("load"), *arguments, "-p", str(peer.port),
-             "-l", str(bench.limit)],
+            _command(bench, peer, arguments, 3 * bench.limit),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.ready = int(self.process.stdout.readline().split()[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def wait_until_ready(self):
+        """Returns how many connections there are."""
+        words = self.process.stdout.readline().split()
+        if len(words) != 2:
+            raise Broken("the load generator ended at once")
+        return int(words[1])
 
     def stop(self):
         self.process.stdin.close()
-        result = json.loads(self.process.stdout.read() or "{}")
-        self.process.stdout.close()
-        self.process.wait()
-        return result
+        return _result(self.process.stdout.read())
 
 
 def load(bench, peer, *arguments):
     """Runs the load generator; returns its result."""
     done = subprocess.run(
-        [bench.tool("load"), *arguments, "-p", str(peer.port),
-         "-l", str(bench.limit)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True,
+        _command(bench, peer, arguments, bench.limit), check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         timeout=bench.limit + 30)
-    return json.loads(done.stdout)
+    result = _result(done.stdout)
+    peer.hangs = result["failed"] > 0 and result["seconds"] >= bench.limit
+    return result
 
 
 def load_cpu(bench, peer, *arguments):
@@ -131,22 +87,33 @@ def per(total, count):
     return total / count if count and total is not None else None
 
 
-def measure_rate(bench, peer):
+def per_second(result):
+    """Connections, or None if there was none that went well."""
+    return per(result["done"], result["seconds"]) or None
+
+
+def first_byte(result, percentile):
+    """Microseconds, or None if nobody was answered."""
+    return result[percentile] if result["samples"] else None
+
+
+def _rates(bench, peer, row, *flags):
     for conns in bench.concurrency:
-        result, cpu = rate(bench, peer, conns)
-        name = f"rate.{conns}"
+        result, cpu = rate(bench, peer, conns, *flags)
+        name = f"{row}.{conns}"
         yield result["failed"], {
-            name: per(result["done"], result["seconds"]),
+            name: per_second(result),
             name + ".cpu": per(cpu, result["done"]),
-            name + ".p50": result["p50_us"],
-            name + ".p99": result["p99_us"]}
+            name + ".p50": first_byte(result, "p50_us"),
+            name + ".p99": first_byte(result, "p99_us")}
+
+
+def measure_rate(bench, peer):
+    yield from _rates(bench, peer, "rate")
 
 
 def measure_tls(bench, peer):
-    result, cpu = rate(bench, peer, 32, "-T")
-    yield result["failed"], {
-        "tls.32": per(result["done"], result["seconds"]),
-        "tls.32.cpu": per(cpu, result["done"])}
+    yield from _rates(bench, peer, "tls", "-T")
 
 
 def measure_bulk(bench, peer):
@@ -156,7 +123,8 @@ def measure_bulk(bench, peer):
                                    "-b", str(bench.bulk), *flags)
             name = f"bulk.{way}.{streams}"
             yield result["failed"], {
-                name: per(result["bytes"] * 8 / 1e9, result["seconds"]),
+                name: per(result["bytes"] * 8 / 1e9, result["seconds"])
+                if result["done"] else None,
                 name + ".cpu": per(cpu, result["bytes"] / 1e6)}
 
 
@@ -167,8 +135,9 @@ def measure_rtt(bench, peer):
             result = load(bench, peer, "rtt", "-c", str(conns),
                           "-b", str(size), "-n", str(rounds))
             name = f"rtt.{size}.{conns}"
-            yield result["failed"], {name: result["p50_us"],
-                                     name + ".p99": result["p99_us"]}
+            yield result["failed"], {
+                name: first_byte(result, "p50_us"),
+                name + ".p99": first_byte(result, "p99_us")}
 
 
 def settle(group):
@@ -192,27 +161,40 @@ def measure_idle(bench, peer):
     if not peer.group.has_memory:
         return
     pids, before = len(peer.group.pids()), settle(peer.group)
-    held = Load(bench, peer, "hold", "-c", str(bench.idle))
-    time.sleep(0.8)  # a connection that has been quiet takes less
-    taken = settle(peer.group) - before
-    result = held.stop()
-    yield result["failed"], {"idle.connection": per(taken / 1024, held.ready)}
+    with Load(bench, peer, "hold", "-c", str(bench.idle)) as held:
+        count = held.wait_until_ready()
+        time.sleep(0.8)  # a connection that has been quiet takes less
+        taken = settle(peer.group) - before
+        lost = held.stop()["failed"] - (bench.idle - count)
+    if count < bench.idle:
+        bench.note(f"{peer.name} holds no more than {count} of "
+                   f"{bench.idle} idle connections: what one takes is of "
+                   "those")
+    yield lost, {"idle.connection": per(taken / 1024, count)}
     peer.wait_for_pids(pids)
 
 
+def _rate_beside(bench, peer, count):
+    """The rate while so many idle connections are held."""
+    with Load(bench, peer, "hold", "-c", str(count)) as held:
+        there = held.wait_until_ready()
+        if there < count:
+            bench.note(f"{peer.name} holds no more than {there} of {count} "
+                       "connections: no rate with so many")
+            return
+        time.sleep(0.5)
+        result, _ = rate(bench, peer, 32)
+        lost = held.stop()["failed"]
+    yield result["failed"] + lost, {f"held.{count}": per_second(result)}
+
+
 def measure_held(bench, peer):
+    """First with none, for what was long before may have been otherwise."""
+    result, _ = rate(bench, peer, 32)
+    yield result["failed"], {"held.0": per_second(result)}
     for count in bench.held:
         pids = len(peer.pids())
-        held = Load(bench, peer, "hold", "-c", str(count))
-        if held.ready == count:
-            time.sleep(0.5)
-            result, _ = rate(bench, peer, 32)
-            yield result["failed"], {
-                f"held.{count}": per(result["done"], result["seconds"])}
-        else:
-            bench.note(f"{peer.name} holds no more than {held.ready} of "
-                       f"{count} connections: no rate with so many")
-        held.stop()
+        yield from _rate_beside(bench, peer, count)
         peer.wait_for_pids(pids)
 
 
@@ -220,31 +202,42 @@ def measure_flood(bench, peer):
     """A thousand silent clients a second, who give up one after the other
     once there are as many as there should be."""
     pids = len(peer.pids())
-    flood = Load(bench, peer, "flood", "-c", str(bench.silent), "-R", "1000")
-    result = load(bench, peer, "rate", "-r", str(4 * bench.seconds))
-    flood.stop()
-    yield result["failed"], {"flood.p50": result["p50_us"] / 1000,
-                             "flood.p99": result["p99_us"] / 1000}
+    with Load(bench, peer, "flood", "-c", str(bench.silent),
+              "-R", "1000") as flood:
+        flood.wait_until_ready()
+        result = load(bench, peer, "rate", "-r", str(bench.flood))
+        missing = flood.stop()["failed"]
+    values = {f"flood.{at}": first_byte(result, at + "_us")
+              for at in ("p50", "p99")}
+    yield result["failed"] + missing, {
+        name: value and value / 1000 for name, value in values.items()}
     peer.wait_for_pids(pids)
 
 
 def measure_cold(bench, peer):
-    if not peer.activated:
+    """Several times, for it is done in a moment and differs much."""
+    if not peer.can_be_activated():
         return
     peer.stop()
+    for _ in range(bench.colds):
+        peer.start(cold=True)
+        result = load(bench, peer, "rate", "-r", "0.000001")
+        peer.stop()
+        value = first_byte(result, "p50_us")
+        yield result["failed"], {"cold": value and value / 1000}
     peer.start()
-    result = load(bench, peer, "rate", "-r", "0.000001")
-    yield result["failed"], {"cold": result["p50_us"] / 1000}
 
 
 def measure_kernel(bench, peer):
-    """The machine's own price of a process; no peer takes part."""
-    if peer.name != "direct":
-        return
+    """The machine's own price of a process."""
     for verb in ("fork", "exec"):
         done = subprocess.run([bench.tool("spawn"), verb, str(bench.spawns)],
-                              stdout=subprocess.PIPE, check=True, timeout=60)
-        yield 0, {f"kernel.{verb}": float(done.stdout)}
+                              stdout=subprocess.PIPE, check=False, timeout=60)
+        words = done.stdout.split()
+        if done.returncode or len(words) != 2:
+            raise Broken("spawn failed")
+        yield 0, {f"kernel.{verb}": float(words[0]),
+                  f"kernel.{verb}.cpu": float(words[1])}
 
 
 ROWS = {
