@@ -12,22 +12,25 @@ bucket_of(struct children *c, pid_t pid)
 }
 
 int
-children_init(struct children *c, uint32_t size)
+children_init(struct children *c, uint32_t size, uint32_t slots)
 {
 	size_t n = 1;
 
 	while (n < size)
 		n *= 2;
-	c->bytes = n * sizeof(*c->buckets) + size * sizeof(*c->list);
+	c->bytes = (n + slots) * sizeof(*c->buckets) + size * sizeof(*c->list);
 	c->buckets = process_memory(c->bytes);
 	if (c->buckets == NULL)
 		return -ENOMEM;
-	c->list = (struct child *)(void *)(c->buckets + n);
+	c->latest = c->buckets + n;
+	c->list = (struct child *)(void *)(c->latest + slots);
 	c->size = size;
 	c->mask = (uint32_t)n - 1;
+	c->slots = slots;
 	c->n = 0;
 	c->free = 0;
-	c->oldest = c->newest = CHILDREN_NONE;
+	for (size_t i = 0; i < CHILDREN_QUEUES; i++)
+		c->queues[i].oldest = c->queues[i].newest = CHILDREN_NONE;
 	return 0;
 }
 
@@ -35,8 +38,47 @@ void
 children_free(struct children *c)
 {
 	(void)munmap(c->buckets, c->bytes);
-	c->buckets = NULL;
+	c->buckets = c->latest = NULL;
 	c->list = NULL;
+}
+
+static void
+enqueue(struct children *c, uint32_t i, enum children_queue queue)
+{
+	struct child *child = &c->list[i];
+
+	child->queue = queue;
+	child->newer = CHILDREN_NONE;
+	child->older = c->queues[queue].newest;
+	if (child->older != CHILDREN_NONE)
+		c->list[child->older].newer = i;
+	else
+		c->queues[queue].oldest = i;
+	c->queues[queue].newest = i;
+}
+
+static void
+dequeue(struct children *c, struct child *child)
+{
+	if (child->queue == CHILDREN_QUEUES)
+		return;
+	if (child->older != CHILDREN_NONE)
+		c->list[child->older].newer = child->newer;
+	else
+		c->queues[child->queue].oldest = child->newer;
+	if (child->newer != CHILDREN_NONE)
+		c->list[child->newer].older = child->older;
+	else
+		c->queues[child->queue].newest = child->older;
+	child->queue = CHILDREN_QUEUES;
+}
+
+static struct child *
+first_of(struct children *c, enum children_queue queue)
+{
+	uint32_t i = c->queues[queue].oldest;
+
+	return i == CHILDREN_NONE ? NULL : &c->list[i];
 }
 
 /*
@@ -62,6 +104,22 @@ put_free(struct children *c, uint32_t i)
 	c->free = i;
 }
 
+/* Its slot has gone to child i, so it is done with it. */
+static void
+succeed(struct children *c, uint32_t slot, uint32_t i)
+{
+	uint32_t before;
+
+	if (slot >= c->slots)
+		return;
+	before = c->latest[slot];
+	c->latest[slot] = i + 1;
+	if (before == 0)
+		return;
+	dequeue(c, &c->list[before - 1]);
+	enqueue(c, before - 1, CHILDREN_LEAVING);
+}
+
 int
 children_add(struct children *c, pid_t pid, uint32_t slot)
 {
@@ -77,39 +135,40 @@ children_add(struct children *c, pid_t pid, uint32_t slot)
 	child->slot = slot;
 	child->next = *bucket;
 	*bucket = i + 1;
-	child->newer = CHILDREN_NONE;
-	child->older = c->newest;
-	if (c->newest != CHILDREN_NONE)
-		c->list[c->newest].newer = i;
-	else
-		c->oldest = i;
-	c->newest = i;
+	enqueue(c, i, CHILDREN_UNDECIDED);
+	succeed(c, slot, i);
 	return 0;
 }
 
-/* A decided child is its own neighbour. */
 void
 children_decided(struct children *c, struct child *child)
 {
-	uint32_t self = (uint32_t)(child - c->list);
-
-	if (child->older == self)
-		return;
-	if (child->older != CHILDREN_NONE)
-		c->list[child->older].newer = child->newer;
-	else
-		c->oldest = child->newer;
-	if (child->newer != CHILDREN_NONE)
-		c->list[child->newer].older = child->older;
-	else
-		c->newest = child->older;
-	child->older = child->newer = self;
+	if (child->queue == CHILDREN_UNDECIDED)
+		dequeue(c, child);
 }
 
 struct child *
 children_oldest(struct children *c)
 {
-	return c->oldest == CHILDREN_NONE ? NULL : &c->list[c->oldest];
+	return first_of(c, CHILDREN_UNDECIDED);
+}
+
+struct child *
+children_leaving(struct children *c)
+{
+	return first_of(c, CHILDREN_LEAVING);
+}
+
+static void
+forget(struct children *c, uint32_t i)
+{
+	struct child *child = &c->list[i];
+
+	if (child->slot < c->slots && c->latest[child->slot] == i + 1)
+		c->latest[child->slot] = 0;
+	dequeue(c, child);
+	put_free(c, i);
+	c->n--;
 }
 
 uint32_t
@@ -126,9 +185,7 @@ children_remove(struct children *c, pid_t pid)
 			continue;
 		}
 		*link = child->next;
-		children_decided(c, child);
-		put_free(c, i);
-		c->n--;
+		forget(c, i);
 		return child->slot;
 	}
 	return CHILDREN_NONE;

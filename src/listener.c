@@ -27,11 +27,18 @@
  */
 #define BUSY_US 20000
 
+/*
+ * To find a child that has ended the kernel looks at all of them, so the more
+ * there are the longer it is until the next search.
+ */
+#define SEARCH_US_EACH 20
+
 /* In memory that children do not inherit: they cannot look at it. */
 struct acceptor {
 	struct door door; /* first: see evict() */
 	struct children children;
 	int64_t busy_until_us;
+	int64_t search_us; /* when to look for any that ended */
 	struct pollfd polls[LISTENERS_MAX];
 };
 
@@ -47,15 +54,36 @@ bury(struct acceptor *a, pid_t pid, int status)
 		log_violation(status);
 }
 
+/* Those of whom it is known: the kernel need not look for them. */
+static void
+reap_leaving(struct acceptor *a)
+{
+	struct child *child;
+	int status = 0;
+	pid_t pid;
+
+	while ((child = children_leaving(&a->children)) != NULL) {
+		pid = child->pid;
+		if (waitpid(pid, &status, WNOHANG) == 0)
+			return;
+		bury(a, pid, status);
+	}
+}
+
+/* Any, which is how those are found that died before they were done. */
 static void
 reap(struct acceptor *a)
 {
 	int status;
 	pid_t pid;
 
+	if (clock_us() < a->search_us)
+		return;
 	signals.child = 0;
 	while (a->children.n > 0 && (pid = waitpid(-1, &status, WNOHANG)) > 0)
 		bury(a, pid, status);
+	a->search_us =
+	    clock_us() + BUSY_US + (int64_t)a->children.n * SEARCH_US_EACH;
 }
 
 /* Makes room: the one that has been undecided for longest has to go. */
@@ -173,16 +201,28 @@ plan(const struct acceptor *a, struct pollfd *fds)
 	return deadline_after(now_us, door->holding ? 0 : -1);
 }
 
+/* Until when no child that ends is a reason to wake up. */
+static struct deadline
+undisturbed(const struct acceptor *a)
+{
+	if (signals.child && a->search_us > a->busy_until_us)
+		return (struct deadline){ a->search_us };
+	return (struct deadline){ a->busy_until_us };
+}
+
 static void
 serve_once(struct acceptor *a)
 {
 	struct pollfd *fds = a->polls;
 	struct door *door = &a->door;
 	struct deadline until = plan(a, fds);
-	struct deadline busy = { a->busy_until_us };
+	struct deadline busy = undisturbed(a);
 	int64_t now_us = clock_us();
 	int ready;
 
+	if (signals.child)
+		until =
+		    deadline_first(until, (struct deadline){ a->search_us });
 	/* When there is no room, every end counts. */
 	if (deadline_passed(busy, now_us) || door_is_full(door))
 		ready = rest_wait(fds, door->n, until, door->generation->board);
@@ -197,6 +237,7 @@ serve_once(struct acceptor *a)
 			accept_from(a, &door->listeners[i]);
 	if (ready > 0) {
 		a->busy_until_us = clock_us() + BUSY_US;
+		reap_leaving(a);
 		reap(a);
 	}
 }
@@ -212,7 +253,8 @@ serve_each_alone(void)
 	const struct generation *g = a->door.generation;
 	/* Twice: a child that gave its slot back may not be reaped yet. */
 	int r = children_init(&a->children,
-	    2 * g->rules->settings.limits.max_connections + ACCEPT_BATCH);
+	    2 * g->rules->settings.limits.max_connections + ACCEPT_BATCH,
+	    SCOREBOARD_SLOTS);
 
 	if (r < 0) {
 		log_errno(LOG_ERR, "cannot start accepting", -r);

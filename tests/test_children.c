@@ -8,7 +8,7 @@ START_TEST(finds_a_child_once)
 {
 	struct children c;
 
-	ck_assert_int_eq(children_init(&c, 4), 0);
+	ck_assert_int_eq(children_init(&c, 4, 32), 0);
 	ck_assert_int_eq(children_add(&c, 100, 7), 0);
 	ck_assert_uint_eq(children_remove(&c, 99), CHILDREN_NONE);
 	ck_assert_uint_eq(children_remove(&c, 100), 7);
@@ -22,7 +22,7 @@ START_TEST(tells_colliding_pids_apart)
 {
 	struct children c;
 
-	ck_assert_int_eq(children_init(&c, 4), 0);
+	ck_assert_int_eq(children_init(&c, 4, 32), 0);
 	for (pid_t pid = 4; pid <= 16; pid += 4)
 		ck_assert_int_eq(children_add(&c, pid, (uint32_t)pid + 1), 0);
 	ck_assert_uint_eq(children_remove(&c, 8), 9);
@@ -37,7 +37,7 @@ START_TEST(refuses_one_too_many_and_goes_on)
 {
 	struct children c;
 
-	ck_assert_int_eq(children_init(&c, 2), 0);
+	ck_assert_int_eq(children_init(&c, 2, 32), 0);
 	for (int round = 0; round < 3; round++) {
 		ck_assert_int_eq(children_add(&c, 10, 0), 0);
 		ck_assert_int_eq(children_add(&c, 11, 1), 0);
@@ -53,7 +53,7 @@ START_TEST(names_the_oldest_undecided)
 {
 	struct children c;
 
-	ck_assert_int_eq(children_init(&c, 8), 0);
+	ck_assert_int_eq(children_init(&c, 8, 32), 0);
 	ck_assert_ptr_null(children_oldest(&c));
 	for (pid_t pid = 1; pid <= 4; pid++)
 		ck_assert_int_eq(children_add(&c, pid, (uint32_t)pid), 0);
@@ -70,44 +70,91 @@ START_TEST(names_the_oldest_undecided)
 }
 END_TEST
 
+/* Whose slot somebody else has got is on the way out, in that order. */
+START_TEST(names_those_who_leave)
+{
+	struct children c;
+
+	ck_assert_int_eq(children_init(&c, 8, 2), 0);
+	ck_assert_int_eq(children_add(&c, 1, 0), 0);
+	ck_assert_int_eq(children_add(&c, 2, 1), 0);
+	ck_assert_ptr_null(children_leaving(&c));
+	ck_assert_int_eq(children_add(&c, 3, 1), 0);
+	ck_assert_int_eq(children_leaving(&c)->pid, 2);
+	ck_assert_int_eq(children_oldest(&c)->pid, 1);
+	ck_assert_int_eq(children_add(&c, 4, 0), 0);
+	ck_assert_int_eq(children_oldest(&c)->pid, 3);
+	children_decided(&c, children_leaving(&c)); /* no more than it is */
+	ck_assert_int_eq(children_leaving(&c)->pid, 2);
+	ck_assert_uint_eq(children_remove(&c, 2), 1);
+	ck_assert_int_eq(children_leaving(&c)->pid, 1);
+	ck_assert_uint_eq(children_remove(&c, 1), 0);
+	ck_assert_ptr_null(children_leaving(&c));
+	/* Who is forgotten has no successor, nor has a slot beyond all. */
+	ck_assert_uint_eq(children_remove(&c, 4), 0);
+	ck_assert_int_eq(children_add(&c, 5, 0), 0);
+	ck_assert_int_eq(children_add(&c, 6, 2), 0);
+	ck_assert_int_eq(children_add(&c, 7, 2), 0);
+	ck_assert_ptr_null(children_leaving(&c));
+	children_free(&c);
+}
+END_TEST
+
 /* The same as a slow and obvious list, over many random steps. */
 START_TEST(agrees_with_a_plain_list)
 {
-	enum { SIZE = 16, STEPS = 20000 };
+	enum { SIZE = 16, SLOTS = 6, STEPS = 20000 };
 	struct {
 		pid_t pid;
+		uint32_t slot;
 		int undecided;
+		int left; /* when, or 0 */
 	} list[SIZE];
 	struct children c;
 	size_t n = 0;
 	pid_t next = 1;
 
 	srand(1);
-	ck_assert_int_eq(children_init(&c, SIZE), 0);
-	for (int step = 0; step < STEPS; step++) {
+	ck_assert_int_eq(children_init(&c, SIZE, SLOTS), 0);
+	for (int step = 1; step <= STEPS; step++) {
 		size_t i = n == 0 ? 0 : (size_t)rand() % n;
 		struct child *oldest = children_oldest(&c);
-		size_t first = 0;
+		struct child *leaving = children_leaving(&c);
+		size_t first = 0, gone = SIZE;
 
 		while (first < n && !list[first].undecided)
 			first++;
+		for (size_t k = 0; k < n; k++)
+			if (list[k].left &&
+			    (gone == SIZE || list[k].left < list[gone].left))
+				gone = k;
 		ck_assert_int_eq(oldest == NULL ? 0 : oldest->pid,
 		    first == n ? 0 : list[first].pid);
+		ck_assert_int_eq(leaving == NULL ? 0 : leaving->pid,
+		    gone == SIZE ? 0 : list[gone].pid);
 		switch (rand() % 3) {
 		case 0:
 			if (n == SIZE)
 				break;
 			list[n].pid = next++;
-			list[n++].undecided = 1;
+			list[n].slot = (uint32_t)rand() % SLOTS;
+			list[n].undecided = 1;
+			list[n].left = 0;
+			for (size_t k = 0; k < n; k++)
+				if (list[k].slot == list[n].slot &&
+				    !list[k].left) {
+					list[k].left = step;
+					list[k].undecided = 0;
+				}
 			ck_assert_int_eq(
-			    children_add(&c, next - 1, (uint32_t)(next - 1)),
-			    0);
+			    children_add(&c, list[n].pid, list[n].slot), 0);
+			n++;
 			break;
 		case 1:
 			if (n == 0)
 				break;
-			ck_assert_uint_eq(children_remove(&c, list[i].pid),
-			    (uint32_t)list[i].pid);
+			ck_assert_uint_eq(
+			    children_remove(&c, list[i].pid), list[i].slot);
 			for (n--; i < n; i++)
 				list[i] = list[i + 1];
 			break;
@@ -134,6 +181,7 @@ children_suite(void)
 	tcase_add_test(tcase, tells_colliding_pids_apart);
 	tcase_add_test(tcase, refuses_one_too_many_and_goes_on);
 	tcase_add_test(tcase, names_the_oldest_undecided);
+	tcase_add_test(tcase, names_those_who_leave);
 	tcase_add_test(tcase, agrees_with_a_plain_list);
 	suite_add_tcase(suite, tcase);
 	return suite;
