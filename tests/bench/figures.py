@@ -53,9 +53,10 @@ def _round_trips():
 
 def _held():
     for count in HELD:
-        yield f"held.{count}", Figure(
-            f"connections, 32 at a time, {count:,} idle ones held", "/s",
-            True)
+        at = f"32 at a time, {count:,} idle ones held"
+        yield f"held.{count}", Figure(f"connections, {at}", "/s", True)
+        yield f"held.{count}.cpu", Figure(
+            f"processor time per connection, {at}", "us", digits=1)
 
 
 FIGURES = {

@@ -114,12 +114,12 @@ def print_budgets(verdicts, out):
     print("  " + ", ".join(
         f"{states.count(state)} {state}" for state in
         ("met", "MISSED", "FAILED", "unknown") if state in states), file=out)
-    for verdict in verdicts:
-        if not verdict.got:
-            budget = verdict.budget
-            print(f"  unknown {budget.peer} {budget.figure} "
-                  f"{wanted(budget)}: not all of that was measured",
-                  file=out)
+    unknown = [f"{verdict.budget.peer} {verdict.budget.figure} "
+               f"{wanted(verdict.budget)}"
+               for verdict in verdicts if not verdict.got]
+    if unknown:
+        print("  unknown, because not all of it was measured: " +
+              "; ".join(unknown), file=out)
 
 
 def print_text(results, info, out):

@@ -174,6 +174,11 @@ def measure_idle(bench, peer):
     peer.wait_for_pids(pids)
 
 
+def held_values(count, result, cpu):
+    return {f"held.{count}": per_second(result),
+            f"held.{count}.cpu": per(cpu, result["done"])}
+
+
 def _rate_beside(bench, peer, count):
     """The rate while so many idle connections are held."""
     with Load(bench, peer, "hold", "-c", str(count)) as held:
@@ -183,15 +188,15 @@ def _rate_beside(bench, peer, count):
                        "connections: no rate with so many")
             return
         time.sleep(0.5)
-        result, _ = rate(bench, peer, 32)
+        result, cpu = rate(bench, peer, 32)
         lost = held.stop()["failed"]
-    yield result["failed"] + lost, {f"held.{count}": per_second(result)}
+    yield result["failed"] + lost, held_values(count, result, cpu)
 
 
 def measure_held(bench, peer):
     """First with none, for what was long before may have been otherwise."""
-    result, _ = rate(bench, peer, 32)
-    yield result["failed"], {"held.0": per_second(result)}
+    result, cpu = rate(bench, peer, 32)
+    yield result["failed"], held_values(0, result, cpu)
     for count in bench.held:
         pids = len(peer.pids())
         yield from _rate_beside(bench, peer, count)
