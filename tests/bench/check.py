@@ -4,6 +4,7 @@ refusals that say why; marks on figures that failed connections spoil;
 nothing left behind, however it ends."""
 
 import glob
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,10 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree
+
+import budgets
+import report
+from results import Results
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOOLS, USHER = (os.path.abspath(path) for path in sys.argv[1:3])
@@ -26,17 +31,17 @@ SHOWN = ("rate.1", "rate.8", "rate.8.p50", "rate.8.p99", "tls.1", "tls.8",
 COUNTED = ("rate.8.cpu", "tls.8.cpu", "bulk.down.1.cpu", "bulk.up.4.cpu",
            "idle.connection", "idle.pss")
 
-# A program that answers four clients, and then ends in the middle of one.
+# A program that answers whoever tries it, and ends in the middle of the next.
 FICKLE = """#!{python}
 import socket, sys
 port = int(sys.argv[1].split(":")[1].split(",")[0])
 with socket.create_server(("127.0.0.1", port)) as listener:
-    for n in range(5):
-        client, _ = listener.accept()
-        client.recv(4096)
-        if n < 4:
-            client.sendall(b"SSH-2.0-backend\\r\\n")
-            client.close()
+    client, _ = listener.accept()
+    client.recv(4096)
+    client.sendall(b"SSH-2.0-backend\\r\\n")
+    client.close()
+    client, _ = listener.accept()
+    client.recv(4096)
 """
 
 
@@ -168,11 +173,50 @@ def check_failures(tmp):
     expect(" failed\n" in out, "no mark in the text", out)
     with open(f"{tmp}/fickle.json", encoding="utf-8") as file:
         figures = json.load(file)["figures"]
-    expect(figures["rate.8"]["peers"]["socat"]["failed"] > 0 and
-           figures["rate.8"]["peers"]["socat"]["median"] is None,
-           "a figure without a connection", figures["rate.8"])
+    for name in ("rate.1", "rate.8"):
+        cell = figures[name]["peers"]["socat"]
+        expect(cell["failed"] > 0 and cell["median"] is None,
+               "a figure without a connection", cell)
     code, out, err = bench(*arguments, "--strict", path=tmp)
     expect(code == 1, "--strict did not mind", out, err)
+
+
+def judged(results, peer, figure, other):
+    return next(verdict for verdict in budgets.judge(results, 2)
+                if verdict.budget[:2] == (peer, figure) and
+                verdict.budget.other == other)
+
+
+def check_marks(_):
+    """What failed is no success, and a budget knows what bounds it."""
+    results = Results()
+    for turn, rate in enumerate((4000, 5000, 9000)):
+        results.add(turn, "haproxy", 0, {"rate.32": 10000, "held.0": 1,
+                                         "rate.32.cpu": 100})
+        results.add(turn, "kernel", 0, {"kernel.fork.cpu": 200})
+        results.add(turn, "usher", 0, {"rate.32": rate})
+        results.add(turn, "usher-shared", turn, {"rate.32": 20000})
+    kept = judged(results, "usher", "rate.32", "haproxy")
+    expect(kept.state == "met" and (kept.got.median, kept.got.min,
+                                    kept.got.max) == (0.5, 0.4, 0.9),
+           "a wrong ratio", kept.state, vars(kept.got))
+    expect([cell.median for _, cell in kept.bounds] == [0.5],
+           "a wrong bound", kept.bounds)
+    spoilt = judged(results, "usher-shared", "rate.32", "haproxy")
+    expect(spoilt.state == "FAILED", "3 failed, but " + spoilt.state)
+    results.add(2, "usher", 0, {"rate.32": 1000})
+    results.add(1, "usher", 0, {"rate.32": 1000})
+    missed = judged(results, "usher", "rate.32", "haproxy")
+    expect(missed.state == "MISSED", "not missed", vars(missed.got))
+    out = io.StringIO()
+    report.print_figure(results, "rate.32", ["haproxy"], out)
+    expect("! 3 failed\n" in out.getvalue(), "no mark", out.getvalue())
+    out = io.StringIO()
+    report.print_budgets(budgets.judge(results, 2), out)
+    for text in ("  MISSED  usher rate.32", "    bound haproxy's, less",
+                 "  FAILED  usher-shared rate.32",
+                 "usher rate.32 >= 2.2 x sslh-fork"):
+        expect(text in out.getvalue(), f"no {text}", out.getvalue())
 
 
 def processes():
@@ -247,7 +291,8 @@ def main():
                      f"{TOOLS}/backend"):
             shutil.copy(file, tmp)
         for check in (check_rows, check_picture, check_refusals,
-                      check_rights, check_failures, check_interruptions):
+                      check_rights, check_marks, check_failures,
+                      check_interruptions):
             began = time.monotonic()
             check(tmp)
             print(f"{check.__name__} {time.monotonic() - began:.1f} s")
