@@ -20,6 +20,7 @@ import time
 
 import cgroup
 import markdown
+import network
 import peer as peer_module
 import plot
 import report
@@ -58,6 +59,13 @@ class Bench:
         self.notes = []
         self.began = time.monotonic()
         self.backend_port = 0
+        self.own_network = False
+
+    def enter_network(self, own):
+        why = network.enter() if own else None
+        self.own_network = own and not why
+        if why:
+            self.note(f"no network of its own, but the machine's: {why}")
 
     def tool(self, name):
         return os.path.join(self.tools, name)
@@ -110,6 +118,7 @@ def describe(bench):
             "load": "%.2f %.2f %.2f before the run" % os.getloadavg(),
             "size": bench.size,
             "rounds": bench.rounds_of_all,
+            "network": network.describe(bench.own_network),
             "log": "a line a connection, thrown away" if bench.log
                    else NO_LOG, "notes": bench.notes}
 
@@ -139,6 +148,7 @@ def measure(bench, arguments):
     rows = choose(arguments.rows, ROWS, "row") if arguments.rows \
         else bench.rows
     warn(bench)
+    bench.enter_network(not arguments.machine_network)
     info = describe(bench)
     results = Results()
     backend = subprocess.Popen(
@@ -183,6 +193,9 @@ def parse(argv):
                         "marks; - for stdout")
     parser.add_argument("--no-log", action="store_true",
                         help="nobody writes a line for each connection")
+    parser.add_argument("--machine-network", action="store_true",
+                        help="on the machine's own loopback interface, with "
+                             "its congestion control")
     parser.add_argument("--logs", metavar="DIR",
                         help="keep what the programs say")
     parser.add_argument("--strict", action="store_true",

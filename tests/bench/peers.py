@@ -31,6 +31,21 @@ class Kernel(Direct):
             f"{spawn} is not built (run make bench)"
 
 
+class Floor(Peer):
+    """The least that a relay can be."""
+
+    shows = ("bulk",)
+
+    def missing(self):
+        floor = self.setup.tool("floor")
+        return None if os.access(floor, os.X_OK) else \
+            f"{floor} is not built (run make bench)"
+
+    def command(self):
+        return [self.setup.tool("floor"), str(self.port),
+                str(self.setup.backend_port)]
+
+
 PEERS = {
     "direct": Direct,
     "haproxy": Haproxy,
@@ -45,5 +60,6 @@ PEERS = {
     "usher-shared": UsherShared,
     "usher-exec": UsherExec,
     "usher-inetd": UsherInetd,
+    "floor": Floor,
     "kernel": Kernel,
 }

@@ -109,7 +109,7 @@ def print_budgets(verdicts, out):
             print(f"    {'bound':6}{what:30}{_spread(cell)}"
                   "at best, on this machine" +
                   ("" if verdict.keeps(cell.median) else
-                   ": no process per connection can meet it"), file=out)
+                   ", and cannot meet it"), file=out)
     states = [verdict.state for verdict in verdicts]
     print("  " + ", ".join(
         f"{states.count(state)} {state}" for state in
@@ -124,7 +124,7 @@ def print_budgets(verdicts, out):
 
 def print_text(results, info, out):
     for key in ("when", "machine", "system", "kernel", "load", "size",
-                "rounds", "seconds", "log"):
+                "rounds", "seconds", "network", "log"):
         print(f"{key:8} {info[key]}", file=out)
     for name in figures(results):
         print_figure(results, name, info["order"], out)
