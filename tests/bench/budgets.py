@@ -91,14 +91,14 @@ def _spawn_bounds(results, processors):
 
 
 # Programs that do the least that can be done, as peers of their own:
-# {peer: (what it is, prefix of the figures that it bounds)}.
-FLOORS = {"floor": ("a bare splice loop", "bulk.")}
+# {peer: (what it is, prefixes of the figures that it bounds)}.
+FLOORS = {"floor": ("a relay and nothing else", ("bulk.", "rtt."))}
 
 
 def _floor_bounds(results):
-    for floor, (what, prefix) in FLOORS.items():
+    for floor, (what, prefixes) in FLOORS.items():
         for figure, peer in list(results.values):
-            if peer == floor and figure.startswith(prefix):
+            if peer == floor and figure.startswith(prefixes):
                 for bounded in ("usher", "usher-shared"):
                     yield bounded, figure, what, results.cell(figure, peer)
 

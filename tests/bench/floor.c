@@ -3,9 +3,10 @@
  *
  *   floor PORT BACKEND   relays from 127.0.0.1:PORT to 127.0.0.1:BACKEND
  *
- * A process for each connection, and in it splice() through a pipe each way
- * as long as something moves, then poll().  Nothing is decided, logged,
- * counted or limited.
+ * A process for each connection, and in it each way for itself: recv() and
+ * send(), or once a read was full, splice() through a pipe as long as
+ * something moves; then poll().  Nothing is decided, logged, counted or
+ * limited.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,20 +23,66 @@
 #include "bench.h"
 
 #define BACKLOG 4096
+#define COPY (32 * 1024)
 #define PIPE (256 * 1024) /* as everybody here has it */
 #define FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
-
-enum { UP, DOWN, WAYS };
 
 /* One direction. */
 struct way {
 	int from, to;
-	int pipe[2];
+	int pipe[2]; /* only in bulk */
 	size_t held; /* bytes in the pipe */
-	bool ended;
+	bool bulk, ended;
 };
 
-/* Returns whether it moved anything. */
+static uint8_t bytes[COPY];
+
+static void
+begin_bulk(struct way *way)
+{
+	if (pipe2(way->pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    fcntl(way->pipe[1], F_SETPIPE_SZ, PIPE) < 0)
+		fail("pipe");
+	way->bulk = true;
+}
+
+/* Whoever reads these is not slow: what is sent is taken. */
+static ssize_t
+copy(struct way *way)
+{
+	ssize_t n = recv(way->from, bytes, sizeof(bytes), 0);
+
+	if (n > 0 && send(way->to, bytes, (size_t)n, MSG_NOSIGNAL) != n)
+		exit(1);
+	if (n == sizeof(bytes))
+		begin_bulk(way);
+	return n;
+}
+
+static ssize_t
+read_some(struct way *way)
+{
+	ssize_t n;
+
+	if (!way->bulk)
+		return copy(way);
+	n = splice(way->from, NULL, way->pipe[1], NULL, PIPE, FLAGS);
+	if (n > 0)
+		way->held = (size_t)n;
+	return n;
+}
+
+static ssize_t
+write_held(struct way *way)
+{
+	ssize_t n = splice(way->pipe[0], NULL, way->to, NULL, way->held, FLAGS);
+
+	if (n > 0)
+		way->held -= (size_t)n;
+	return n;
+}
+
+/* Returns whether there may be more. */
 static bool
 move(struct way *way)
 {
@@ -43,10 +90,7 @@ move(struct way *way)
 
 	if (way->ended)
 		return false;
-	if (way->held > 0)
-		n = splice(way->pipe[0], NULL, way->to, NULL, way->held, FLAGS);
-	else
-		n = splice(way->from, NULL, way->pipe[1], NULL, PIPE, FLAGS);
+	n = way->held > 0 ? write_held(way) : read_some(way);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n < 0)
@@ -55,46 +99,46 @@ move(struct way *way)
 		way->ended = true;
 		shutdown(way->to, SHUT_WR);
 	}
-	way->held = way->held > 0 ? way->held - (size_t)n : (size_t)n;
-	return true;
+	return way->bulk && !way->ended;
 }
 
-static void
-wait_for(struct way ways[WAYS])
+/* The way that reads from here and the one that writes to here. */
+static struct pollfd
+watch(const struct way *in, const struct way *out)
 {
-	struct pollfd polls[WAYS] = { { .fd = ways[UP].from },
-		{ .fd = ways[DOWN].from } };
-	int way;
+	struct pollfd poll = { .fd = in->from };
 
-	for (way = 0; way < WAYS; way++)
-		if (ways[way].held > 0)
-			polls[WAYS - 1 - way].events |= POLLOUT;
-		else if (!ways[way].ended)
-			polls[way].events |= POLLIN;
-	for (way = 0; way < WAYS; way++)
-		if (polls[way].events == 0)
-			polls[way].fd = -1;
-	poll(polls, WAYS, -1);
+	if (!in->ended && in->held == 0)
+		poll.events |= POLLIN;
+	if (out->held > 0)
+		poll.events |= POLLOUT;
+	if (poll.events == 0)
+		poll.fd = -1;
+	return poll;
 }
 
 static void
 relay(int client, int backend)
 {
-	struct way ways[WAYS] = { { .from = client, .to = backend },
-		{ .from = backend, .to = client } };
-	int way;
+	struct way up = { .from = client, .to = backend };
+	struct way down = { .from = backend, .to = client };
 
 	unblock(client);
 	unblock(backend);
-	for (way = 0; way < WAYS; way++)
-		if (pipe2(ways[way].pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
-		    fcntl(ways[way].pipe[1], F_SETPIPE_SZ, PIPE) < 0)
-			fail("pipe");
-	while (!ways[UP].ended || !ways[DOWN].ended) {
-		bool moved = move(&ways[UP]);
+	while (!up.ended || !down.ended) {
+		struct pollfd polls[] = { watch(&up, &down),
+			watch(&down, &up) };
 
-		if (!move(&ways[DOWN]) && !moved)
-			wait_for(ways);
+		if (poll(polls, 2, -1) < 0)
+			fail("poll");
+		if (polls[0].revents & (POLLIN | POLLHUP | POLLERR) ||
+		    polls[1].revents & POLLOUT)
+			while (move(&up))
+				continue;
+		if (polls[1].revents & (POLLIN | POLLHUP | POLLERR) ||
+		    polls[0].revents & POLLOUT)
+			while (move(&down))
+				continue;
 	}
 }
 
