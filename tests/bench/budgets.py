@@ -90,17 +90,19 @@ def _spawn_bounds(results, processors):
                     if rate and turn in spawn.rounds}))
 
 
-# Programs that do the least that can be done, as peers of their own:
-# {peer: (what it is, prefixes of the figures that it bounds)}.
-FLOORS = {"floor": ("a relay and nothing else", ("bulk.", "rtt."))}
+# The program that does the least that can be done, with a process for each
+# connection, and whose figures it bounds: {peer: prefixes of figures}.
+FLOOR = "floor"
+BOUNDED = {"usher": ("bulk.", "rtt.", "rate.", "flood."),
+           "usher-shared": ("bulk.", "rtt.")}
 
 
 def _floor_bounds(results):
-    for floor, (what, prefixes) in FLOORS.items():
-        for figure, peer in list(results.values):
-            if peer == floor and figure.startswith(prefixes):
-                for bounded in ("usher", "usher-shared"):
-                    yield bounded, figure, what, results.cell(figure, peer)
+    for figure, peer in list(results.values):
+        for bounded, prefixes in BOUNDED.items():
+            if peer == FLOOR and figure.startswith(prefixes):
+                yield (bounded, figure, "a relay and nothing else",
+                       results.cell(figure, peer))
 
 
 def bounds(results, processors):

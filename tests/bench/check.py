@@ -74,7 +74,8 @@ def has_activation():
 def check_rows(tmp):
     """Everyone has every row, and no connection fails."""
     code, out, err = bench(
-        "--smoke", "--strict", "--only", "direct,usher,usher-shared,kernel",
+        "--smoke", "--strict", "--only",
+        "direct,usher,usher-shared,floor,kernel",
         "--json", f"{tmp}/rows.json")
     expect(code == 0, "a short run has failures", out, err)
     with open(f"{tmp}/rows.json", encoding="utf-8") as file:
@@ -85,8 +86,10 @@ def check_rows(tmp):
         for peer in ("usher", "usher-shared"):
             cell = figures.get(name, {"peers": {}})["peers"].get(peer)
             expect(cell and cell["median"] > 0, f"no {name} of {peer}", err)
-    for name in ("kernel.fork.cpu", "kernel.exec.cpu"):
-        expect(figures[name]["peers"]["kernel"]["median"] > 0, f"no {name}")
+    for name, peer in (("kernel.fork.cpu", "kernel"),
+                       ("kernel.exec.cpu", "kernel"),
+                       ("flood.p99", "floor"), ("bulk.up.4", "floor")):
+        expect(figures[name]["peers"][peer]["median"] > 0, f"no {name}")
     expect("\nbudgets\n" in out, "no budgets", out)
 
 

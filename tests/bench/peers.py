@@ -34,7 +34,7 @@ class Kernel(Direct):
 class Floor(Peer):
     """The least that a relay can be."""
 
-    shows = ("bulk", "rtt")
+    shows = ("rate", "bulk", "rtt", "flood")
 
     def missing(self):
         floor = self.setup.tool("floor")

@@ -16,7 +16,7 @@ PANELS = {
     "rtt.64.1": "Round trip of 64 bytes, µs",
     "held.5000": "Connections a second, while 5,000 idle",
 }
-HIDDEN = ("haproxy-splice", "usher-at-once", "usher-inetd")
+HIDDEN = ("haproxy-splice", "usher-at-once", "usher-inetd", "floor")
 COLUMNS = 2
 WIDTH = 900
 BAR = 17  # high, in pixels, with the gap to the next

@@ -125,7 +125,7 @@ def print_budgets(verdicts, out):
 def print_text(results, info, out):
     for key in ("when", "machine", "system", "kernel", "load", "size",
                 "rounds", "seconds", "network", "log"):
-        print(f"{key:8} {info[key]}", file=out)
+        print(f"{key:8} {info.get(key, '?')}", file=out)
     for name in figures(results):
         print_figure(results, name, info["order"], out)
     print_overview(results, info["order"], out)
