@@ -32,6 +32,8 @@
  * there are the longer it is until the next search.
  */
 #define SEARCH_US_EACH 20
+/* So many while clients come: others will be known to have left. */
+#define SEARCH_BUSY 4
 
 /* In memory that children do not inherit: they cannot look at it. */
 struct acceptor {
@@ -74,14 +76,21 @@ reap_leaving(struct acceptor *a)
 static void
 reap(struct acceptor *a)
 {
+	int64_t now_us = clock_us();
+	uint32_t left = now_us < a->busy_until_us ? SEARCH_BUSY : UINT32_MAX;
 	int status;
 	pid_t pid;
 
-	if (clock_us() < a->search_us)
+	if (now_us < a->search_us)
 		return;
 	signals.child = 0;
-	while (a->children.n > 0 && (pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while (left > 0 && a->children.n > 0 &&
+	    (pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		bury(a, pid, status);
+		left--;
+	}
+	if (left == 0)
+		signals.child = 1; /* there may be more, for later */
 	a->search_us =
 	    clock_us() + BUSY_US + (int64_t)a->children.n * SEARCH_US_EACH;
 }
@@ -267,7 +276,7 @@ serve_each_alone(void)
 	while (signals.terminate != TERMINATED) {
 		signals.terminate = 0; /* or children would be born stopped */
 		serve_once(a);
-		if (!signals.child)
+		if (!signals.child || clock_us() < a->search_us)
 			continue;
 		reap(a);
 		lean_trim(); /* the signal's frame was large */
