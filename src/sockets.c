@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,17 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "fd.h"
 #include "line.h"
 #include "own.h"
 #include "rules_loop.h"
 
 #define BACKLOG 4096
+
+/* A port that is in use may be free a moment later: how long, how often. */
+#define PORT_WAIT_MS 1000
+#define PORT_LOOK_MS 20
 
 bool
 sockets_have_room(size_t n)
@@ -80,6 +86,24 @@ take_passed(struct sockets *s)
 	return 0;
 }
 
+/*
+ * 0 or -1 with errno.  The usherd before may be gone and one of its workers
+ * about to let go of the port.
+ */
+static int
+bind_soon(int fd, const struct addr *addr)
+{
+	struct deadline until = deadline_after(clock_us(), PORT_WAIT_MS);
+
+	while (bind(fd, &addr->any, addr->len) < 0) {
+		if (errno != EADDRINUSE || addr->any.sa_family == AF_UNIX ||
+		    deadline_passed(until, clock_us()))
+			return -1;
+		(void)poll(NULL, 0, PORT_LOOK_MS);
+	}
+	return listen(fd, BACKLOG);
+}
+
 static int
 bind_to(struct sockets *s, const struct addr *addr)
 {
@@ -100,8 +124,7 @@ bind_to(struct sockets *s, const struct addr *addr)
 	    (addr->any.sa_family == AF_INET6 &&
 		setsockopt(socket_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 		    sizeof(on)) < 0) ||
-	    bind(socket_fd, &addr->any, addr->len) < 0 ||
-	    listen(socket_fd, BACKLOG) < 0) {
+	    bind_soon(socket_fd, addr) < 0) {
 		fprintf(stderr, "usher: cannot listen on %s: %s\n", buffer,
 		    strerror(errno));
 		return -1;

@@ -110,6 +110,14 @@ def _():
     usher.stop()
 
 
+def is_refused(usher):
+    try:
+        Client(usher.port).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
 @check("SIGTERM to usherd: exit status 0, connections live on")
 def _():
     usher = Usher(rules("old"))
@@ -118,12 +126,8 @@ def _():
     busy = greeted(usher)
     usher.process.send_signal(signal.SIGTERM)
     same(usher.process.wait(10), 0, "exit status")
-    try:
-        Client(usher.port).close()
-        refused = False
-    except ConnectionRefusedError:
-        refused = True
-    expect(refused, "the port is still open")
+    # A worker learns of it by the acceptor's end: a moment later.
+    expect(wait_for(lambda: is_refused(usher)), "the port is still open")
     time.sleep(QUIET)  # the busy one becomes quiet: nobody is left to ask
     for client in (quiet, busy):
         alive(client)

@@ -1,6 +1,7 @@
 """Started by careless programs: descriptors closed or left open, sockets of
 the wrong kind, an environment that means somebody else."""
 
+import glob
 import os
 import socket
 import subprocess
@@ -96,6 +97,37 @@ def _():
     # Who binds for itself could get the numbers of what is missing.
     for closed in ("2>&-", "<&- >&- 2>&-"):
         serves_unheard("exec " + closed)
+
+
+def has_tried(pid):
+    """It has a socket, which it cannot bind yet."""
+    try:
+        return any(os.readlink(link).startswith("socket:") for link in
+                   glob.glob("/proc/%d/fd/*" % pid))
+    except OSError:  # closed since it was listed
+        return False
+
+
+@check("a port that somebody is about to let go is waited for, another is not")
+def _():
+    holder = socket.create_server((HOST, 0))
+    listen = "%s:%d" % (HOST, holder.getsockname()[1])
+    command = [program("usher"), "serve", "-c", rules_file, "--listen", listen]
+    environment = dict(os.environ, RUNTIME_DIRECTORY=tmp)
+    done = subprocess.run(command, capture_output=True, text=True,
+                          timeout=PATIENCE, env=environment)
+    expect(done.returncode != 0 and "cannot listen on " + listen in
+           done.stderr, done.stderr)
+    process = subprocess.Popen(command, start_new_session=True,
+                               stderr=subprocess.PIPE, text=True,
+                               env=environment)
+    try:
+        expect(wait_for(lambda: has_tried(process.pid)), "it does not try")
+        holder.close()
+        same(process.stderr.readline(), "listening on %s\n" % listen)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
 
 
 @check("--inetd does not mind what its super-server has left open")
