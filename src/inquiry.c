@@ -9,22 +9,17 @@
 /* What is missing stays so until somebody reads the log. */
 #define AGAIN_US INT64_C(60000000)
 
-#define ARGUMENTS_MAX 5 /* usher check -c FILE, and NULL */
-
 void
-inquiry_start(
-    struct inquiry *inquiry, const char *path, char *const dump_argv[])
+inquiry_start(struct inquiry *inquiry, const char *path, char *config)
 {
-	static char check[] = "check";
-	char *argv[ARGUMENTS_MAX] = { dump_argv[0], check };
+	static char usher[] = "usher", check[] = "check", c[] = "-c";
+	char *argv[] = { usher, check, config ? c : NULL, config, NULL };
 	int64_t now_us = clock_us();
 	int r;
 
 	if (path == NULL || atomic_load(&inquiry->run.pid) != 0 ||
 	    now_us < inquiry->due_us)
 		return;
-	for (int i = 2; i < ARGUMENTS_MAX - 1 && dump_argv[i] != NULL; i++)
-		argv[i] = dump_argv[i];
 	inquiry->due_us = now_us + AGAIN_US;
 	r = reload_start(&inquiry->run, path, argv);
 	if (r < 0)

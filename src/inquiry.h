@@ -21,11 +21,10 @@ struct inquiry {
 };
 
 /*
- * Runs "usher check" on the rules that dump_argv ("usher", "dump", ...) is
- * about, path being usher's file; not if it has done so a moment ago.
+ * Runs "usher check" on the rules in config, NULL being those that are read
+ * by default, and path usher's file; not if it has done so a moment ago.
  */
-void inquiry_start(
-    struct inquiry *inquiry, const char *path, char *const dump_argv[]);
+void inquiry_start(struct inquiry *inquiry, const char *path, char *config);
 
 /* Whether pid, which has ended, was that: then what it said is logged. */
 bool inquiry_finish(struct inquiry *inquiry, pid_t pid);

@@ -56,7 +56,7 @@ hear(struct keeper *k)
 		report_ready(&k->report, k->current);
 	} else if (heard == HEARD_INQUIRY) {
 		inquiry_start(
-		    &k->inquiry, k->options->dump_path, k->options->dump_argv);
+		    &k->inquiry, k->options->dump_path, k->options->config);
 	}
 	return heard != HEARD_END;
 }

@@ -20,6 +20,7 @@ struct keeper_options {
 	int relay_exe; /* or -1 */
 	const char *dump_path; /* usher's file; NULL: no reload */
 	char **dump_argv;
+	char *config; /* where the rules are from; NULL: as by default */
 	bool drop_acceptor; /* running as root: the acceptor must not */
 	int64_t watchdog_us; /* as systemd asks; 0: none */
 	bool notify; /* somebody listens: see notify_open() */

@@ -258,6 +258,7 @@ serve(const struct arguments *args)
 		.relay_exe = is_open(RELAY_EXE_FD) ? RELAY_EXE_FD : -1,
 		.dump_path = args->usher,
 		.dump_argv = dump_argv,
+		.config = args->config,
 		.exit_idle_ms = RULES_OFF,
 	};
 
