@@ -229,11 +229,11 @@ write_fields(const struct subject *of, struct line *text, struct line *journal)
 static void
 write_line(const struct subject *of, int priority)
 {
-	char buffer[LOG_TEXT_MAX];
-	struct line text = LINE(buffer);
+	char buffer[LOG_TEXT_MAX], none[1];
+	struct line text = LINE(buffer), no_fields = LINE(none);
 
 	write_fields(of, &text, NULL);
-	log_send(priority, "", text.text, NULL);
+	log_send(priority, "", text.text, &no_fields);
 }
 
 /* Apart: who has no journal need not have room for its fields. */

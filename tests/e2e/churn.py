@@ -221,25 +221,26 @@ def address_space(pid):
         return maps, int(re.search(r"VmPTE:\s+(\d+)", f.read()).group(1))
 
 
-@check("a connection's process is small from the start")
-def _():
-    usher = Usher(RULES)
-    acceptor = usher.acceptor()
-    with usher.connect() as client:
-        expect(wait_for(lambda: len(usher.descendants()) == 2), "no process")
-        pid = (usher.descendants() - {acceptor}).pop()
-        expect(wait_for(lambda: open("/proc/%d/syscall" % pid).read() !=
-                        "running\n"), "does not wait")
-        maps, tables = address_space(pid)
-        name = open("/proc/%d/cmdline" % pid).read()
-        client.send(b"short\n")
-        client.line()
-    same(name, open("/proc/%d/cmdline" % usher.process.pid).read(), "name")
-    usher.stop()
-    if ".so" in "".join(maps):
-        raise Skipped("memory is that of a sanitizer or of a large libc")
-    expect(len(maps) <= 3, "mappings: " + "".join(maps))
-    expect(tables <= 12, "%d kB of page tables" % tables)
+if not shared:
+    @check("a connection's process is small from the start")
+    def _():
+        usher = Usher(RULES)
+        acceptor = usher.acceptor()
+        with usher.connect() as client:
+            expect(wait_for(lambda: len(usher.descendants()) == 2), "no process")
+            pid = (usher.descendants() - {acceptor}).pop()
+            expect(wait_for(lambda: open("/proc/%d/syscall" % pid).read() !=
+                            "running\n"), "does not wait")
+            maps, tables = address_space(pid)
+            name = open("/proc/%d/cmdline" % pid).read()
+            client.send(b"short\n")
+            client.line()
+        same(name, open("/proc/%d/cmdline" % usher.process.pid).read(), "name")
+        usher.stop()
+        if ".so" in "".join(maps):
+            raise Skipped("memory is that of a sanitizer or of a large libc")
+        expect(len(maps) <= 3, "mappings: " + "".join(maps))
+        expect(tables <= 12, "%d kB of page tables" % tables)
 
 
 @check("an idle relay has two sockets, and pages that can be counted")
