@@ -33,6 +33,7 @@ from sizes import SIZES
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NO_LOG = "off"
+MOST_BUSY = .15  # of all processors, by others
 
 
 class Refused(Exception):
@@ -123,10 +124,23 @@ def describe(bench):
                    else NO_LOG, "notes": bench.notes}
 
 
+def measure_others():
+    """How much of the processors' time goes to others, from 0 to 1."""
+    def read():
+        with open("/proc/stat", encoding="ascii") as file:
+            times = [int(field) for field in file.readline().split()[1:]]
+        return sum(times), times[3] + times[4]  # idle, and waiting for disks
+    before = read()
+    time.sleep(.5)
+    total, idle = (b - a for a, b in zip(before, read()))
+    return 1 - idle / max(total, 1)
+
+
 def warn(bench):
-    if os.getloadavg()[0] > 0.3 * (os.cpu_count() or 1):
-        bench.note("the machine is busy (load %.2f): do not trust these "
-                   "figures" % os.getloadavg()[0])
+    busy = measure_others()
+    if busy > MOST_BUSY:
+        bench.note("the machine is busy (%d %% of its processor time): do not "
+                   "trust these figures" % round(100 * busy))
     group = cgroup.Group("try")
     has_memory = group.has_memory
     group.remove()
