@@ -25,6 +25,12 @@ enum { WAKE, RELAY, FIRST_LISTENER };
 /* How long to wait where others' ends make room, and nobody tells. */
 #define FULL_LOOK_MS 20
 
+/*
+ * So many more may be undecided for the moment that a worker takes to hear
+ * that its oldest has to go; who does not hear is passed over then.
+ */
+#define OVER_MAX 8
+
 /* Who holds one and has not asked for so long does not count: it may be
  * stopped, or dead. */
 #define HOLDS_MS (10 * FULL_LOOK_MS)
@@ -38,33 +44,64 @@ LEAN_ASIDE struct worker worker;
  * The door.
  */
 
-/* The oldest of all workers' goes; if it is another's, that one is told. */
+static uint32_t
+count_over(const struct worker *w)
+{
+	const struct generation *g = w->door.generation;
+	uint32_t n = atomic_load(&g->board->head->pending);
+	uint32_t most = g->rules->settings.max_pending;
+
+	return n > most ? n - most : 0;
+}
+
+/*
+ * Whose oldest is the oldest of all; or -EAGAIN where nobody knows, because a
+ * worker has not yet heard that its oldest has to go.
+ */
+static int
+find_oldest(const struct worker *w)
+{
+	const struct worker_place *place = w->place;
+	int64_t first_us =
+	    w->oldest == NULL ? INT64_MAX : w->oldest->session.slot->start_us;
+	int chosen = (int)place->self;
+
+	for (unsigned i = 0; i < place->n; i++) {
+		int64_t us = atomic_load(&place->posts[i].oldest_us);
+
+		if (i == place->self || us == 0)
+			continue;
+		if (us == POST_TOLD && count_over(w) < OVER_MAX)
+			return -EAGAIN;
+		if (us != POST_TOLD && us < first_us) {
+			first_us = us;
+			chosen = (int)i;
+		}
+	}
+	return chosen;
+}
+
+/*
+ * The oldest of all workers' goes; if it is another's, that one is told, and
+ * makes room for those who come until it hears, too.
+ */
 static void
 make_room(struct door *door)
 {
 	struct worker *w = &worker;
 	const struct worker_place *place = w->place;
-	unsigned chosen = place->self;
-	int64_t first_us =
-	    w->oldest == NULL ? INT64_MAX : w->oldest->session.slot->start_us;
+	int chosen = find_oldest(w);
 	const uint64_t one = 1;
 
-	for (unsigned i = 0; i < place->n; i++) {
-		int64_t us = atomic_load(&place->posts[i].oldest_us);
-
-		if (i != place->self && us != 0 && us < first_us) {
-			first_us = us;
-			chosen = i;
-		}
-	}
-	if (chosen != place->self) {
+	if (chosen < 0)
+		return;
+	if (chosen != (int)place->self) {
 		struct post *post = &place->posts[chosen];
 		uint32_t i = atomic_load(&post->slot) % SCOREBOARD_SLOTS;
 
 		atomic_store(
 		    &scoreboard_slot(door->generation->board, i)->evict, 1);
-		/* Until it has seen to that, others are older. */
-		atomic_store(&post->oldest_us, 0);
+		atomic_store(&post->oldest_us, POST_TOLD);
 		(void)!write(place->wakes[chosen], &one, sizeof(one));
 	} else if (w->oldest != NULL) {
 		guest_stop(w, w->oldest, END_LIMIT);
@@ -86,6 +123,9 @@ wake(struct worker *w)
 		guest_stop(w, guest, END_LIMIT);
 	}
 	guest_publish(w);
+	/* Who came while we had not heard yet has asked nobody. */
+	for (int i = 0; i < OVER_MAX && count_over(w) > 0; i++)
+		make_room(&w->door);
 }
 
 /* Clients that other workers hold: they came before those in the backlog. */

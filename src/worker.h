@@ -15,6 +15,9 @@
 
 #define WORKERS_MAX 64
 
+/* Instead of a time: its oldest has to go, and it has not heard of that. */
+#define POST_TOLD INT64_C(-1)
+
 /*
  * What the workers of a generation show each other, in shared memory: so the
  * one that has been undecided for longest can be found wherever it is, and who

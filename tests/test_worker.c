@@ -168,7 +168,7 @@ START_TEST(tells_another_that_its_oldest_has_to_go)
 	start_worker();
 	client = door_rig_connect(&rig);
 	AWAIT(atomic_load(&slot->evict));
-	AWAIT(atomic_load(&posts[1].oldest_us) == 0);
+	AWAIT(atomic_load(&posts[1].oldest_us) == POST_TOLD);
 	AWAIT(read(wakes[1], &count, sizeof(count)) == sizeof(count));
 	expect_served(client);
 }
