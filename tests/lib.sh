@@ -90,7 +90,8 @@ clean_up()
 {
 	local status=$? group log
 
-	trap - EXIT HUP INT TERM
+	trap - EXIT
+	trap "" HUP INT TERM # impatience must not leave anything behind
 	if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
 		for log in "$tmp"/*.log; do
 			[ -s "$log" ] || continue
