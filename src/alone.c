@@ -49,21 +49,28 @@ become_relay(struct session *s, struct relay *relay)
 	log_errno(LOG_WARNING, "cannot run usher-relay", -r);
 }
 
+static int64_t
+stays_after_ms(const struct generation *g)
+{
+	if (g->relay_exe < 0)
+		return -1;
+	return g->rules->settings.relay_at_once ? 0 : STAYS_AFTER_MS;
+}
+
 static enum end
 relay_to(struct session *s, int backend)
 {
 	const struct generation *g = s->generation;
 	const struct relay_options options =
-	    session_relay_options(s, g->relay_exe < 0 ? -1 : STAYS_AFTER_MS);
+	    session_relay_options(s, stays_after_ms(g));
 	struct relay relay;
-	enum end end = RELAY_STAYS;
+	enum end end;
 
 	relay_init_alone(&relay, s->client, backend, s->slot, &options, NULL);
 	session_begin_relay(s, &relay);
 	if (g->relay_exe < 0)
 		session_watch_peers(s, backend);
-	if (g->relay_exe < 0 || !g->rules->settings.relay_at_once)
-		end = relay_run(&relay, &signals.terminate);
+	end = relay_run(&relay, &signals.terminate);
 	while (end == RELAY_STAYS) {
 		become_relay(s, &relay);
 		relay.options.stays_after_ms = -1;

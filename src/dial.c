@@ -136,6 +136,8 @@ try_connect(struct dial *dial, struct await *await)
 	if (errno == EINPROGRESS || errno == EINTR) {
 		dial->connecting = true;
 		/* On one machine it is done by now: asking is half a wait. */
+		if (dial->n_first > 0)
+			return 0; /* greet() will see */
 		return name_of(getpeername, dial->backend, &peer) ?
 		    0 :
 		    wait_connected(dial, await);
@@ -210,20 +212,56 @@ disconnect(int backend)
 	return -ECONNREFUSED;
 }
 
+/*
+ * Sends the first bytes, which also tells whether it is connected yet: after
+ * a wait they are not there any more.
+ */
+static int
+greet(struct dial *dial, struct await *await)
+{
+	ssize_t n = send(dial->backend, dial->first, dial->n_first,
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	dial->n_first = 0;
+	if (n >= 0) {
+		dial->sent = (size_t)n;
+		return 0;
+	}
+	if (errno == EAGAIN || errno == EINTR)
+		return wait_connected(dial, await);
+	/* It was connected: what has become of that is no matter of ours. */
+	if (errno == EPIPE || errno == ECONNRESET)
+		return 0;
+	return -errno;
+}
+
+/* It is connected, or is if greet() says so. */
+static int
+finish(struct dial *dial, struct await *await)
+{
+	bool tcp = dial->to->any.sa_family != AF_UNIX;
+	int r = 0;
+
+	if (tcp && is_connected_to_itself(dial))
+		r = disconnect(dial->backend);
+	if (r == 0)
+		r = fd_set_urgent_inline(dial->backend, 1);
+	if (r == 0 && dial->n_first > 0)
+		r = greet(dial, await);
+	if (r == 0 && tcp && dial->sent == 0)
+		r = fd_set_undelayed(dial->backend);
+	return r;
+}
+
 int
 dial_step(struct dial *dial, struct await *await)
 {
 	int r = dial->begun ? go_on(dial, await) : begin(dial, await);
-	bool tcp = dial->to->any.sa_family != AF_UNIX;
 
+	if (r == 0)
+		r = finish(dial, await);
 	if (r == -EINPROGRESS)
 		return r;
-	if (r == 0 && tcp && is_connected_to_itself(dial))
-		r = disconnect(dial->backend);
-	if (r == 0 && tcp)
-		r = set_int(dial->backend, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (r == 0)
-		r = fd_set_urgent_inline(dial->backend, 1);
 	if (r == 0)
 		return fd_take(&dial->backend);
 	dial_abandon(dial);

@@ -5,6 +5,8 @@
 #define USHER_DIAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "addr.h"
 #include "deadline.h"
@@ -18,17 +20,27 @@ struct dial {
 	int client; /* watched: a client that resets ends the attempt; or -1 */
 	const struct addr *from; /* bind here first; NULL: do not */
 	bool transparent; /* from is the client's address: IP_TRANSPARENT */
+	/*
+	 * What the backend is to get first, if that is there to be sent as
+	 * long as the first step takes: it may go along with the connect.
+	 */
+	const uint8_t *first;
+	size_t n_first;
 
 	int backend; /* the socket, once begun */
 	uint16_t port; /* ours, once connected by TCP */
 	bool begun, connecting;
+	size_t sent; /* so many of first have gone along */
 };
 
 /*
- * Connects a non-blocking stream socket, CLOEXEC and TCP_NODELAY, with
- * urgent bytes in line.  Returns the descriptor, which the caller owns;
- * -EINPROGRESS if it has to wait as await says and to be called again; or
- * -errno: -ETIMEDOUT at the deadline, -ECANCELED if the client is gone.
+ * Connects a non-blocking stream socket, CLOEXEC, with urgent bytes in line.
+ * It has TCP_NODELAY if nothing was sent; else the caller sees to that before
+ * it writes again, for the first write waits for nothing.
+ *
+ * Returns the descriptor, which the caller owns; -EINPROGRESS if it has to
+ * wait as await says and to be called again; or -errno: -ETIMEDOUT at the
+ * deadline, -ECANCELED if the client is gone.
  */
 int dial_step(struct dial *dial, struct await *await);
 

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -97,6 +99,16 @@ int
 fd_set_urgent_inline(int socket, int on)
 {
 	if (setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) < 0)
+		return -errno;
+	return 0;
+}
+
+int
+fd_set_undelayed(int socket)
+{
+	int on = 1;
+
+	if (setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return -errno;
 	return 0;
 }

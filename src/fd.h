@@ -49,6 +49,12 @@ int fd_set_nonblock(int fd, int on);
 int fd_set_urgent_inline(int socket, int on);
 
 /*
+ * Has a socket of TCP send what is written at once, also while something is
+ * on its way (TCP_NODELAY).  0 or -errno.
+ */
+int fd_set_undelayed(int socket);
+
+/*
  * Sends bytes with one descriptor, or receives them, over a unix socket with
  * one message; fd_send_now says -EAGAIN rather than wait until there is room.
  * fd_send takes fd -1 for none and leaves it open in the

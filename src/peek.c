@@ -33,6 +33,7 @@ look(struct peek *peek)
 	peek->looked = true;
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	peek->shown = (size_t)n;
 	if (n == 0)
 		peek->eof = true;
 	if ((size_t)n > peek->n) {
@@ -114,6 +115,7 @@ peek_step(
 {
 	int r;
 
+	peek->shown = 0;
 	if (!peek->waiting) {
 		/*
 		 * Whoever is told of arrivals is told of what was there when

@@ -24,6 +24,7 @@ struct peek {
 	bool edge;
 
 	size_t n; /* seen so far */
+	size_t shown; /* of these, in the buffer since this step began */
 	bool eof; /* the client has finished sending */
 	bool waiting, pausing, lowat_set;
 	bool looked; /* what was there has been heard of */

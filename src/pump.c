@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fd.h"
+
 #define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
 
 /* In every read nothing of the last one is left: one will do for all. */
@@ -45,6 +47,13 @@ delivered(struct pump *pump, size_t n)
 
 	count = atomic_load_explicit(pump->count, memory_order_relaxed);
 	atomic_store_explicit(pump->count, count + n, memory_order_relaxed);
+}
+
+void
+pump_delivered(struct pump *pump, size_t n)
+{
+	pump->ahead = (uint16_t)n;
+	delivered(pump, n);
 }
 
 static enum pump_result
@@ -192,34 +201,68 @@ read_none(struct pump *pump, ssize_t n)
 	return fail(pump, PUMP_FROM_FAILED, errno);
 }
 
-static enum pump_result
-copy(struct pump *pump)
+/* Of n bytes just read, so many have been written before. */
+static size_t
+drop_ahead(struct pump *pump, size_t n)
 {
-	ssize_t n, sent;
+	size_t known = n < pump->ahead ? n : pump->ahead;
 
-	n = recv(pump->from, SCRATCH, PUMP_BUFFER, 0);
-	pump->promised = false;
-	pump->dry = n < PUMP_BUFFER;
-	if (n <= 0)
-		return read_none(pump, n);
-	scratch_dirty = true;
-	if (n < PUMP_BUFFER)
-		pump->full_reads = 0;
-	else if (!pump_in_bulk(pump))
-		pump->full_reads++;
+	pump->ahead = (uint16_t)(pump->ahead - known);
+	return known;
+}
 
-	/* Known now: so the end can go along with the bytes. */
-	pump->eof = pump->ending && n < PUMP_BUFFER;
-	sent = send(pump->to, SCRATCH, (size_t)n,
-	    MSG_NOSIGNAL | (pump->eof ? MSG_MORE : 0));
+/* Before a write that may come while another is under way. */
+static void
+hurry(struct pump *pump)
+{
+	if (pump->packs)
+		(void)fd_set_undelayed(pump->to);
+	pump->packs = false;
+}
+
+/* Writes what has been read and keeps what "to" does not take. */
+static enum pump_result
+write_read(struct pump *pump, const uint8_t *bytes, size_t n)
+{
+	ssize_t sent;
+
+	hurry(pump);
+	sent =
+	    send(pump->to, bytes, n, MSG_NOSIGNAL | (pump->eof ? MSG_MORE : 0));
 	if (sent < 0 && !would_block(errno))
 		return fail(pump, PUMP_TO_FAILED, errno);
 	if (sent < 0)
 		sent = 0;
 	delivered(pump, (size_t)sent);
-	if (sent < n)
-		return hold(pump, SCRATCH + sent, (size_t)(n - sent));
+	if ((size_t)sent < n)
+		return hold(pump, bytes + sent, n - (size_t)sent);
 	return PUMP_MOVED;
+}
+
+static enum pump_result
+copy(struct pump *pump)
+{
+	const size_t size = (size_t)PUMP_BUFFER + pump->ahead;
+	ssize_t n;
+	size_t known;
+
+	n = recv(pump->from, SCRATCH, size, 0);
+	pump->promised = false;
+	pump->dry = n < (ssize_t)size;
+	if (n <= 0)
+		return read_none(pump, n);
+	scratch_dirty = true;
+	known = drop_ahead(pump, (size_t)n);
+	if (pump->dry)
+		pump->full_reads = 0;
+	else if (!pump_in_bulk(pump))
+		pump->full_reads++;
+
+	/* Known now: so the end can go along with the bytes. */
+	pump->eof = pump->ending && pump->dry;
+	if ((size_t)n == known)
+		return PUMP_MOVED;
+	return write_read(pump, SCRATCH + known, (size_t)n - known);
 }
 
 /* Sets *copying if the bytes that there are can only be copied. */
@@ -302,11 +345,29 @@ pump_run(struct pump *pump)
 	return result;
 }
 
+/* Reads what was delivered ahead, and no more. */
+static int
+take_ahead(struct pump *pump)
+{
+	while (pump->ahead > 0) {
+		ssize_t n = recv(pump->from, SCRATCH, pump->ahead, 0);
+
+		if (n <= 0)
+			return -EAGAIN;
+		scratch_dirty = true;
+		(void)drop_ahead(pump, (size_t)n);
+	}
+	return 0;
+}
+
 int
 pump_settle(struct pump *pump)
 {
 	ssize_t n;
 
+	hurry(pump);
+	if (take_ahead(pump) < 0)
+		return -EAGAIN;
 	if (pump->held_len == 0)
 		return 0;
 	if (pump->pipe[0] < 0)

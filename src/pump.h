@@ -39,6 +39,7 @@
 /* Its fields are pump.c's; others may read them. */
 struct pump {
 	int from, to; /* non-blocking stream sockets, the caller's */
+	uint16_t ahead; /* "to" has these already; from still has them */
 	int pipe[2]; /* read end, write end; -1: none */
 	uint32_t piped; /* bytes in the pipe; they come before the held ones */
 	uint16_t held_at, held_len; /* bytes in held that are not written yet */
@@ -56,6 +57,11 @@ struct pump {
 	 */
 	bool ending : 1;
 	bool last : 1; /* the caller's: "to" is closed when this is done */
+	/*
+	 * The caller's: to is of TCP and would keep what is written while
+	 * something is under way (Nagle); off before anything is written.
+	 */
+	bool packs : 1;
 	uint8_t full_reads; /* in a row, up to PUMP_BULK */
 	int error; /* errno (positive) after PUMP_FROM_FAILED, PUMP_TO_FAILED */
 	int64_t active_us; /* for the caller: when it last moved something */
@@ -79,6 +85,13 @@ enum pump_result {
  */
 void pump_init(struct pump *pump, int from, int to, _Atomic uint64_t *count,
     uint8_t *held);
+
+/*
+ * The next n bytes, no more than PUMP_BUFFER, that are there to be read have
+ * been written already by somebody who peeked: they are read with what comes
+ * next, and dropped.
+ */
+void pump_delivered(struct pump *pump, size_t n);
 
 /* It has bytes that "to" has not taken: it waits for POLLOUT there. */
 static inline bool
@@ -110,8 +123,9 @@ pump_in_bulk(const struct pump *pump)
 enum pump_result pump_run(struct pump *pump);
 
 /*
- * Moves the held bytes into the pipe, so that an exec does not lose them.
- * Returns 0, or -EAGAIN if that cannot be now; nothing is lost then.
+ * Moves the held bytes into the pipe, so that an exec does not lose them, and
+ * takes those that were delivered ahead.  Returns 0, or -EAGAIN if that
+ * cannot be now; nothing is lost then.
  */
 int pump_settle(struct pump *pump);
 

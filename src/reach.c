@@ -186,6 +186,11 @@ aim(struct reach *reach)
 		reach->dial.from = reach->from;
 		reach->dial.transparent = true;
 	}
+	/* After a PROXY header only. */
+	if (service->proxy_protocol == 0) {
+		reach->dial.first = reach->first;
+		reach->dial.n_first = reach->n_first;
+	}
 	addr_write(&text, to);
 }
 
@@ -315,6 +320,8 @@ reach_step(struct reach *reach, struct await *await)
 			plan(reach);
 		if (!aim_next(reach))
 			return backend;
+	} else {
+		reach->n_first = 0;
 	}
 	for (;;) {
 		backend = attempt(reach, await);

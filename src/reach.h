@@ -23,8 +23,11 @@ struct reach {
 	const struct addr *from; /* the client's address */
 	const struct addr *local; /* the one it reached; len 0: not known */
 	const char *alpn; /* for the PROXY header: the only offer, or NULL */
+	/* What the client has sent, while the first step takes; see dial.h. */
+	const uint8_t *first;
+	size_t n_first;
 
-	struct dial dial;
+	struct dial dial; /* dial.sent: so many of first are with the backend */
 	int64_t since_us; /* 0: nothing was tried yet */
 	uint8_t at; /* which of order is being tried */
 	bool explained; /* why not, once */

@@ -85,6 +85,10 @@ start_reaching(struct session *s, struct await *await, int *backend)
 		.local = &s->local,
 		.alpn = only_alpn(s),
 	};
+	if (s->peek.shown <= PUMP_BUFFER) {
+		s->reach.first = s->peek.bytes;
+		s->reach.n_first = s->peek.shown;
+	}
 	if (s->service->proxy_protocol != 0)
 		session_learn_local(s);
 	return reach_on(s, await, backend);
@@ -232,9 +236,14 @@ session_relay_options(const struct session *s, int64_t stays_after_ms)
 void
 session_begin_relay(const struct session *s, struct relay *relay)
 {
+	size_t sent = s->reach.dial.sent;
+
 	relay->plain[CLIENT] = s->from.any.sa_family != AF_UNIX;
 	relay->plain[BACKEND] = s->reach.dial.to->any.sa_family != AF_UNIX;
-	if (s->peek.n > 0)
+	pump_delivered(&relay->up, sent);
+	relay->up.packs = sent > 0 && relay->plain[BACKEND];
+	/* Whoever is told of arrivals can take these along with the next. */
+	if (s->peek.n > (s->edge ? sent : 0))
 		relay_notice(relay, CLIENT, POLLIN);
 }
 
