@@ -20,6 +20,29 @@ door_pause(struct door *d)
 	d->paused_until_us = clock_us() + PAUSE_MS * 1000;
 }
 
+/*
+ * How many wait to be accepted is what TCP_INFO gives for a listening socket.
+ * Waiting for the backlog to be empty instead could take for ever where many
+ * come.  The few are those on their way into it on other processors.
+ */
+void
+door_open(struct door *d)
+{
+	const unsigned few = 16;
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct tcp_info info = { .tcpi_unacked = 0 };
+		socklen_t size = sizeof(info);
+		unsigned n = UINT16_MAX;
+
+		if (getsockopt(d->listeners[i].fd, IPPROTO_TCP, TCP_INFO, &info,
+			&size) == 0 &&
+		    info.tcpi_unacked < UINT16_MAX - few)
+			n = info.tcpi_unacked + few;
+		d->older[i] = (uint16_t)n;
+	}
+}
+
 bool
 door_is_full(const struct door *d)
 {
@@ -162,7 +185,7 @@ door_accept(
     struct door *d, const struct listener *listener, struct session *ret)
 {
 	struct addr from = { .len = sizeof(struct sockaddr_un) };
-	bool *drained = &d->drained[listener - d->listeners];
+	uint16_t *older = &d->older[listener - d->listeners];
 	int client;
 
 	if (d->holding || door_is_full(d))
@@ -171,13 +194,15 @@ door_accept(
 	    listener->fd, &from.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (client >= 0) {
 		/* It came before there was anything to inherit, or never is. */
-		if (!*drained || from.any.sa_family == AF_UNIX)
+		if (*older > 0 || from.any.sa_family == AF_UNIX)
 			door_prepare(client, &d->generation->rules->settings);
+		if (*older > 0)
+			--*older;
 		addr_unmap(&from);
 		return admit(d, client, listener, &from, ret);
 	}
 	if (errno == EAGAIN) {
-		*drained = true;
+		*older = 0;
 		return 0;
 	}
 	if (is_about_the_client(errno))

@@ -36,7 +36,7 @@ struct door {
 	/* max-pending are undecided: the oldest has to go. */
 	void (*make_room)(struct door *door);
 
-	bool drained[LISTENERS_MAX]; /* all that came before us is accepted */
+	uint16_t older[LISTENERS_MAX]; /* so many may have nothing inherited */
 	int64_t paused_until_us;
 	struct complaints complaints;
 	/*
@@ -46,6 +46,10 @@ struct door {
 	bool holding;
 	struct session held;
 };
+
+/* Before the first door_accept(): who waits may have come before
+ * door_prepare(). */
+void door_open(struct door *door);
 
 /* max-connections are there: nobody is to be let in. */
 bool door_is_full(const struct door *door);

@@ -308,5 +308,6 @@ listener_run(
 		.n = n,
 		.make_room = evict,
 	};
+	door_open(&acceptor->door);
 	lean_run(serve_each_alone);
 }

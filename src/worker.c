@@ -375,6 +375,7 @@ worker_run(const struct generation *g, const struct listener *listeners,
 		.n = n,
 		.make_room = make_room,
 	};
+	door_open(&w->door);
 	r = start(w);
 	if (r < 0) {
 		log_errno(LOG_ERR, "cannot serve", -r);

@@ -288,6 +288,7 @@ expect_prepared(int socket)
 START_TEST(prepares_those_who_come_and_those_who_came_before)
 {
 	(void)door_rig_connect(&rig);
+	door_open(&door);
 	ck_assert_int_eq(knock(), 1);
 	expect_prepared(session.client);
 	ck_assert_int_eq(knock(), 0);
@@ -295,6 +296,25 @@ START_TEST(prepares_those_who_come_and_those_who_came_before)
 	(void)door_rig_connect(&rig);
 	ck_assert_int_eq(knock(), 1);
 	expect_prepared(session.client);
+}
+END_TEST
+
+/* Also where so many come that somebody is there at each look. */
+START_TEST(prepares_no_more_of_them_than_there_can_be)
+{
+	int n = 0;
+
+	door_open(&door);
+	(void)door_rig_connect(&rig);
+	for (; n < 64; n++) {
+		(void)door_rig_connect(&rig);
+		ck_assert_int_eq(knock(), 1);
+		if (option(session.client, SOL_SOCKET, SO_OOBINLINE) == 0)
+			break;
+		leave(&session);
+	}
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_lt(n, 64);
 }
 END_TEST
 
@@ -319,6 +339,7 @@ door_suite(void)
 	    tcase, is_ended_by_no_error, 0, sizeof(errors) / sizeof(errors[0]));
 	tcase_add_test(
 	    tcase, prepares_those_who_come_and_those_who_came_before);
+	tcase_add_test(tcase, prepares_no_more_of_them_than_there_can_be);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
