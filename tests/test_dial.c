@@ -74,6 +74,87 @@ START_TEST(connects_without_blocking_and_without_delay)
 }
 END_TEST
 
+/* As dial(), with bytes to go along; returns how many did. */
+static size_t
+greet(const char *bytes, int *ret_backend)
+{
+	struct dial d = { .to = &at,
+		.client = -1,
+		.until = in_ms(5000),
+		.first = (const uint8_t *)bytes,
+		.n_first = strlen(bytes) };
+	struct await await;
+
+	await_init(&await);
+	while ((*ret_backend = dial_step(&d, &await)) == -EINPROGRESS)
+		ck_assert_int_eq(await_poll(&await, NULL), 0);
+	return d.sent;
+}
+
+/* The first write waits for nothing, so nothing is turned off for it. */
+START_TEST(takes_the_first_bytes_along)
+{
+	char bytes[8] = "";
+	int backend, there;
+
+	ck_assert_uint_eq(greet("hello", &backend), 5);
+	ck_assert_int_ge(backend, 0);
+	there = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	ck_assert_int_eq(recv(there, bytes, sizeof(bytes), 0), 5);
+	ck_assert_str_eq(bytes, "hello");
+	ck_assert_int_eq(int_option(backend, IPPROTO_TCP, TCP_NODELAY), 0);
+	ck_assert_int_ne(int_option(backend, SOL_SOCKET, SO_OOBINLINE), 0);
+	close(backend);
+	close(there);
+}
+END_TEST
+
+START_TEST(takes_nothing_along_to_where_nobody_listens)
+{
+	int backend;
+
+	close(listener);
+	listener = -1;
+	ck_assert_uint_eq(greet("hello", &backend), 0);
+	ck_assert_int_eq(backend, -ECONNREFUSED);
+}
+END_TEST
+
+/* A connect that takes longer: the bytes are not there any more then. */
+START_TEST(takes_nothing_along_later)
+{
+	struct dial d = { .to = &at,
+		.client = -1,
+		.until = in_ms(10000),
+		.first = (const uint8_t *)"hello",
+		.n_first = 5 };
+	const struct dial how = { .client = -1 };
+	struct await await;
+	int held[8], n = 0, r;
+
+	/* A backlog that is full answers no SYN until it is emptied. */
+	do {
+		r = dial(&at, &how, in_ms(100));
+		if (r >= 0)
+			held[n++] = r;
+	} while (r >= 0 && n < 8);
+	await_init(&await);
+	ck_assert_int_eq(dial_step(&d, &await), -EINPROGRESS);
+	while (n > 0) {
+		close(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+		close(held[--n]);
+	}
+	do {
+		ck_assert_int_eq(await_poll(&await, NULL), 0);
+		r = dial_step(&d, &await);
+	} while (r == -EINPROGRESS);
+	ck_assert_int_ge(r, 0);
+	ck_assert_uint_eq(d.sent, 0);
+	ck_assert_int_ne(int_option(r, IPPROTO_TCP, TCP_NODELAY), 0);
+	close(r);
+}
+END_TEST
+
 START_TEST(says_when_nobody_listens)
 {
 	const struct dial how = { .client = -1 };
@@ -227,6 +308,9 @@ dial_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_set_timeout(tcase, 60); /* one of them makes many calls */
 	tcase_add_test(tcase, connects_without_blocking_and_without_delay);
+	tcase_add_test(tcase, takes_the_first_bytes_along);
+	tcase_add_test(tcase, takes_nothing_along_to_where_nobody_listens);
+	tcase_add_test(tcase, takes_nothing_along_later);
 	tcase_add_test(tcase, says_when_nobody_listens);
 	tcase_add_test(tcase, never_connects_to_itself);
 	tcase_add_test(tcase, gives_up_at_the_deadline);
