@@ -59,7 +59,7 @@ pump_delivered(struct pump *pump, size_t n)
 static enum pump_result
 fail(struct pump *pump, enum pump_result side, int error)
 {
-	pump->error = error;
+	pump->error = (int16_t)error;
 	return side;
 }
 

@@ -36,14 +36,15 @@
 	__attribute__((common, aligned(16))) uint8_t name[(size) + PUMP_PAGE]
 #define PUMP_PLACE(name) (name + -(uintptr_t)name % PUMP_PAGE)
 
-/* Its fields are pump.c's; others may read them. */
+/* Its fields are pump.c's; others may read them.  Idle ones count bytes. */
 struct pump {
 	int from, to; /* non-blocking stream sockets, the caller's */
-	uint16_t ahead; /* "to" has these already; from still has them */
 	int pipe[2]; /* read end, write end; -1: none */
 	uint32_t piped; /* bytes in the pipe; they come before the held ones */
 	uint16_t held_at, held_len; /* bytes in held that are not written yet */
 	uint8_t *held; /* PUMP_BUFFER bytes for a slow reader, or NULL */
+	uint16_t ahead; /* "to" has these already; from still has them */
+	int16_t error; /* errno after PUMP_FROM_FAILED, PUMP_TO_FAILED */
 	bool held_own : 1; /* held is there only while there are bytes in it */
 	bool held_dirty : 1; /* held has been written to */
 	bool eof : 1; /* from has finished */
@@ -63,7 +64,6 @@ struct pump {
 	 */
 	bool packs : 1;
 	uint8_t full_reads; /* in a row, up to PUMP_BULK */
-	int error; /* errno (positive) after PUMP_FROM_FAILED, PUMP_TO_FAILED */
 	int64_t active_us; /* for the caller: when it last moved something */
 	_Atomic uint64_t *count; /* of bytes written to "to" */
 };

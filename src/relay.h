@@ -55,11 +55,11 @@ struct relay {
 	struct pump up, down;
 	struct connection *connection; /* counts, clock, evict flag */
 	struct relay_options options;
-	enum end first; /* which side finished first; END_NONE: none has */
 	int64_t active_us; /* when a byte or a FIN last moved */
 	int64_t settle_us; /* RELAY_STAYS is not tried again before */
 	int64_t asked_us; /* when both peers' acknowledgements were looked at */
 	bool owes[SIDES]; /* what was found then */
+	uint8_t first; /* enum end: who finished first; END_NONE: nobody has */
 	short ready[SIDES]; /* POLLIN and so on, not used up yet */
 	bool hung[SIDES]; /* POLLHUP for good, known */
 	/*
