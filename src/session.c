@@ -187,7 +187,7 @@ take_header(struct session *s, const struct proxy_header *header)
 	}
 	peek_end(peek);
 	/* Its FIN counts anew: nothing before it is nobody, not silence. */
-	peek->n = 0;
+	peek->n = peek->shown = 0;
 	peek->eof = false;
 	if (!header->known)
 		return END_NONE;

@@ -55,6 +55,27 @@ def _():
     usher.stop()
 
 
+@check("what follows the header is what the backend gets, seen or not")
+def _():
+    sink = Backend("sink", plain)
+    usher = Usher("""
+        inspect-timeout = 500ms
+        accept-proxy = 127.0.0.1
+        [lan]
+        from = 192.0.2.0/24
+        backend = %s
+        [any]
+        protocol = any silent
+        backend = %s
+        """ % (sink.address, sink.address))
+    for header in (HEADER, v2("192.0.2.7", "198.51.100.1"),
+                   v1("192.0.3.7", "198.51.100.1")):
+        for text in (b"hello", b"SSH-2.0-x\r\n", b"y" * 3000, b"z" * 70000):
+            got, _ = received_after(usher, sink, header + text)
+            same(got, text, "after %r" % header)
+    usher.stop()
+
+
 @check("a program learns of the header's addresses, both of them")
 def _():
     usher = trusting("exec = " + script("ends", """
