@@ -114,8 +114,7 @@ class Load:
 def _():
     usher = Usher(rules())
     clients = [greeted(usher, number) for number in range(CROWD)]
-    for client in clients:
-        usher.relay_of(client)
+    usher.relayed(clients)
     expect(len(usher.relays()) < RESIDENT, "%s" % usher.relays())
     for client in clients:
         expect(answers(client), "one does not")
@@ -129,8 +128,7 @@ def _():
 def _():
     usher = Usher(rules())
     clients = [greeted(usher, number) for number in range(CROWD)]
-    for client in clients:
-        usher.relay_of(client)
+    usher.relayed(clients)
     load = Load(usher)
     undecided = [usher.connect() for _ in range(5)]
     usher.accepted(CROWD + 5)
@@ -162,8 +160,7 @@ def _():
 def _():
     usher = Usher(rules())
     clients = [greeted(usher, number) for number in range(CROWD)]
-    for client in clients:
-        usher.relay_of(client)
+    usher.relayed(clients)
     load = Load(usher)
     undecided = [usher.connect() for _ in range(10)]
     usher.accepted(CROWD + 10)
@@ -212,8 +209,8 @@ def _():
     finally:
         os.kill(relay, signal.SIGCONT)
     expect(answers(first), "the relay's own is lost")
+    usher.relayed(clients)
     for client in clients:
-        usher.relay_of(client)
         expect(answers(client), "one is lost afterwards")
         client.close()
     first.close()

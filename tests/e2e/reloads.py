@@ -48,7 +48,8 @@ def by_place(number):
 
 SERVICES = 999  # and the one that takes the rest
 RELOADS = 10
-# Milliseconds of processor time, of all who take part.
+# Milliseconds of processor time, of all who take part, above what the
+# processes themselves take on this machine.
 BUDGET = 50 * (20 if is_sanitized() else 1)
 
 
@@ -71,17 +72,27 @@ def cost_of_reloads(usher, already):
     return (processor_ms(usher) - begun) / RELOADS
 
 
-@check("a reload of a thousand services: less than 50 ms of processor time")
+def cost_of_one_service():
+    usher = Usher(rules("old"))
+    cost = min(cost_of_reloads(usher, already)
+               for already in (0, RELOADS))
+    usher.stop()
+    return cost
+
+
+@check("a thousand services add less than 50 ms of processor time to a reload")
 def _():
+    budget = BUDGET + cost_of_one_service()
     for shape in by_name, by_network, by_place:
         usher = Usher(rules("old", "\n".join(
             "[s%d]\n%s\nbackend = 127.0.0.1:9" % (number, shape(number))
             for number in range(SERVICES))))
         costs = []
         # Others may be in its way, but not each time.
-        while len(costs) < 4 and min(costs, default=BUDGET) >= BUDGET:
+        while len(costs) < 4 and min(costs, default=budget) >= budget:
             costs.append(cost_of_reloads(usher, len(costs) * RELOADS))
-        expect(min(costs) < BUDGET, "%s: %s ms" % (shape.__name__, costs))
+        expect(min(costs) < budget, "%s: %s ms, not %s" % (
+            shape.__name__, costs, budget))
         usher.stop()
 
 

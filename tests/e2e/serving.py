@@ -226,6 +226,16 @@ class Usher:
                "processes: %s" % [title(p) for p in self.descendants()])
         return self.descendants()
 
+    def relayed(self, clients):
+        """Waits until each of them is carried by a usher-relay."""
+        ports = {client.local for client in clients}
+
+        def find():
+            relays = self.relays()
+            return ports <= {row["client_port"] for row in self.rows() or ()
+                             if row["pid"] in relays}
+        expect(wait_for(find), "not all are relayed: %s" % self.table())
+
     def relay_of(self, client):
         """The usher-relay of this connection, once it is quiet."""
         def find():
