@@ -18,6 +18,7 @@ AC_SUBST([STATIC_CC])
 AC_SUBST([STATIC_CPPFLAGS])
 AC_SUBST([STATIC_CFLAGS])
 AC_SUBST([STATIC_LDFLAGS])
+AC_SUBST([RELAY_LDFLAGS])
 ])
 
 # musl-gcc does not look where the kernel's headers are: it is told to look
@@ -48,6 +49,17 @@ for usher_try in '' "$usher_after"; do
 		[STATIC_CPPFLAGS="-DUSHER_STATIC $usher_try"
 		break])
 done
+# usher-relay is linked above usherd, so that the sandbox knows them apart by
+# where a system call comes from (src/sandbox_seccomp.c).
+usher_base=0x800000
+AC_MSG_CHECKING([whether $STATIC_CC links programs at $usher_base])
+LDFLAGS="$STATIC_LDFLAGS -Wl,-Ttext-segment=$usher_base"
+AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])],
+	[RELAY_LDFLAGS="-Wl,-Ttext-segment=$usher_base"
+	AC_MSG_RESULT([yes])],
+	[usher_base=
+	AC_MSG_RESULT([no])])
+STATIC_CPPFLAGS="$STATIC_CPPFLAGS${usher_base:+ -DUSHER_RELAY_BASE=$usher_base}"
 CC=$usher_CC CFLAGS=$usher_CFLAGS CPPFLAGS=$usher_CPPFLAGS
 LDFLAGS=$usher_LDFLAGS
 AS_IF([test $usher_found = yes],
@@ -81,6 +93,7 @@ AS_IF([test "$enable_sanitizers$enable_coverage" = nono],
 	[static_cost=dynamic])
 STATIC_CC='$(CC)'
 STATIC_CPPFLAGS=
+RELAY_LDFLAGS=
 STATIC_CFLAGS='$(CFLAGS) $(HARDEN_CFLAGS) -ffunction-sections -fdata-sections'
 STATIC_LDFLAGS='$(LDFLAGS) $(HARDEN_LDFLAGS) -Wl,--gc-sections'
 static_summary="$CC, dynamic"

@@ -12,6 +12,7 @@
 #include "handover.h"
 #include "log.h"
 #include "relay.h"
+#include "sandbox.h"
 #include "signals.h"
 
 static enum end
@@ -33,6 +34,7 @@ become_relay(struct session *s, struct relay *relay)
 		.log_kind = log_kind(),
 		.log = limits->log,
 		.hide_client = g->rules->settings.hide_clients,
+		.caged = sandbox_is_for_heirs(),
 		.options = relay->options,
 	};
 	const char *const names[3] = { s->service->name, client,

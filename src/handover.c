@@ -18,7 +18,7 @@
 #define CLOSE_RANGE_CLOEXEC (1u << 2)
 #endif
 
-#define FORMAT 1 /* of the state's text; the first number in it */
+#define FORMAT 2 /* of the state's text; the first number in it */
 #define NUMBERS HANDOVER_NUMBERS
 #define DESCRIPTORS_MAX 4096 /* looked at where there is no close_range() */
 
@@ -36,6 +36,7 @@ handover_pack(const struct handover *h, int64_t numbers[NUMBERS])
 		(int64_t)h->log_kind,
 		(int64_t)h->log,
 		h->hide_client,
+		h->caged,
 		h->options.idle_ms < 0 ? -1 : h->options.idle_ms,
 		h->options.half_close_ms < 0 ? -1 : h->options.half_close_ms,
 		h->options.dead_after_ms,
@@ -59,20 +60,21 @@ from_numbers(const int64_t n[NUMBERS], struct handover *ret)
 		.log_kind = (enum log_kind)n[2],
 		.log = (enum rules_log)n[3],
 		.hide_client = n[4] != 0,
+		.caged = n[5] != 0,
 		.options = {
-			.idle_ms = n[5],
-			.half_close_ms = n[6],
+			.idle_ms = n[6],
+			.half_close_ms = n[7],
 			.stays_after_ms = -1,
-			.dead_after_ms = n[7],
+			.dead_after_ms = n[8],
 		},
 		.state = {
-			.up_eof = n[8] != 0,
-			.up_done = n[9] != 0,
-			.down_eof = n[10] != 0,
-			.down_done = n[11] != 0,
-			.backend_first = n[12] != 0,
-			.up_held = (uint32_t)n[13],
-			.down_held = (uint32_t)n[14],
+			.up_eof = n[9] != 0,
+			.up_done = n[10] != 0,
+			.down_eof = n[11] != 0,
+			.down_done = n[12] != 0,
+			.backend_first = n[13] != 0,
+			.up_held = (uint32_t)n[14],
+			.down_held = (uint32_t)n[15],
 		},
 	};
 }
@@ -85,6 +87,7 @@ static const struct {
 	{ 0, SCOREBOARD_SLOTS - 1 },
 	{ 0, LOG_KIND_LAST },
 	{ 0, LOG_NONE },
+	{ 0, 1 },
 	{ 0, 1 },
 	{ -1, INT64_MAX },
 	{ -1, INT64_MAX },

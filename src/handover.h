@@ -58,6 +58,7 @@ struct handover {
 	enum log_kind log_kind;
 	enum rules_log log;
 	bool hide_client;
+	bool caged; /* usher-relay needs no sandbox of its own */
 	struct relay_options options; /* but stays_after_ms: it has stayed */
 	struct relay_state state;
 };
@@ -74,7 +75,7 @@ int handover_decode(const char *text, struct handover *ret);
  * The same as numbers, for those who have another way to send them.
  * handover_unpack returns as handover_decode does.
  */
-#define HANDOVER_NUMBERS 15
+#define HANDOVER_NUMBERS 16
 void handover_pack(const struct handover *h, int64_t ret[HANDOVER_NUMBERS]);
 int handover_unpack(
     const int64_t numbers[HANDOVER_NUMBERS], struct handover *ret);

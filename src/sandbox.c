@@ -82,6 +82,14 @@ keep_rights_from_heirs(void)
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 }
 
+static bool for_heirs;
+
+bool
+sandbox_is_for_heirs(void)
+{
+	return for_heirs;
+}
+
 #ifdef USHER_SANITIZED
 
 int
@@ -122,6 +130,7 @@ sandbox_acceptor(const struct sandbox_spec *spec)
 	if (spec->local)
 		when |= WHEN_LOCAL;
 	r = seccomp_enforce(&acceptor_list, when);
+	for_heirs = r > 0 && r & SANDBOX_HEIR;
 	return r < 0 ? r : parts | r;
 }
 

@@ -3,10 +3,13 @@
  *
  * The one idea: there are two cages, one inside the other.  The acceptor
  * locks itself into the first before it forks its first child, so that every
- * child is born in it at no cost; usher-relay locks itself into the second,
- * in which two sockets can be pumped and little else.  What is outside a
- * cage's list kills the process that asks for it (SIGSYS), and that process
- * alone.
+ * child is born in it at no cost; usher-relay is in the second, in which two
+ * sockets can be pumped and little else.  What is outside a cage's list kills
+ * the process that asks for it (SIGSYS), and that process alone.
+ *
+ * A filter of its own would be a tenth of an idle relay's memory.  So the
+ * acceptor's knows both cages, by where a call comes from: usher-relay is
+ * linked above usherd, and neither has other code or can get any.
  *
  * The keeper and the programs it runs are never in a cage.
  */
@@ -46,6 +49,8 @@ enum sandbox_part {
 	SANDBOX_PORTS = 4, /* Landlock, since 6.7 */
 	SANDBOX_SCOPES = 8, /* Landlock, since 6.12: signals, abstract */
 	SANDBOX_ALL = 15,
+	/* What the children execute is in the relay's cage from its start. */
+	SANDBOX_HEIR = 16,
 };
 
 /*
@@ -58,10 +63,13 @@ enum sandbox_part {
  */
 int sandbox_acceptor(const struct sandbox_spec *spec);
 
+/* Whether sandbox_acceptor() in this process, or a parent, gave the last. */
+bool sandbox_is_for_heirs(void);
+
 /*
  * Adds the relay's list on top, for one connection or for many.  For
- * usher-relay, after exec, with its scoreboard mapped.  Returns
- * SANDBOX_SECCOMP, 0 where there is none, or -errno.
+ * usher-relay, after exec, with its scoreboard mapped, unless it is in that
+ * cage already.  Returns SANDBOX_SECCOMP, 0 where there is none, or -errno.
  */
 int sandbox_relay(bool many);
 

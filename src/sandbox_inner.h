@@ -16,6 +16,13 @@
 #define SELF_CONTAINED 0
 #endif
 
+/* Where usher-relay's code begins, above all of usherd's; 0: anywhere. */
+#if SELF_CONTAINED && defined(USHER_RELAY_BASE)
+#define RELAY_BASE USHER_RELAY_BASE
+#else
+#define RELAY_BASE 0
+#endif
+
 /* A condition on the low 32 bits of a system call's argument. */
 struct check {
 	uint8_t arg;
@@ -45,7 +52,11 @@ struct row {
 struct list {
 	const struct row *rows;
 	size_t n;
+	size_t n_common; /* the first so many are usher-relay's, too */
 	bool spares_elders; /* kill() of the caller, or its parent, kills */
+	/* What usher-relay may do besides, if it gets no list of its own. */
+	const struct row *heir_rows;
+	size_t n_heir_rows;
 };
 
 extern const struct list acceptor_list;
@@ -54,6 +65,7 @@ extern const struct list relay_list;
 /*
  * Installs a list; when is the sum of the conditions that hold.  Returns
  * SANDBOX_SECCOMP, 0 where this processor or kernel has none, or -errno.
+ * With SANDBOX_HEIR added it holds usher-relay as its own list would.
  */
 int seccomp_enforce(const struct list *list, unsigned when);
 

@@ -46,11 +46,31 @@
 #define NOT_SHARED \
 	NOT(0, SANDBOX_LOG_FD), NOT(0, SANDBOX_KEEPER_FD)
 
+#ifdef SYS_poll
+#define POLL_ROW CALL(poll),
+#else
+#define POLL_ROW
+#endif
+#ifdef SYS_arch_prctl
+#define ARCH_ROW CALL(arch_prctl),
+#else
+#define ARCH_ROW
+#endif
+
+/* A relay, between its exec and its first byte. */
+#define START_ROWS \
+	ARCH_ROW \
+	CALL(set_tid_address), \
+	CALL(fstat), \
+	CALL_IF(prctl, IS(0, PR_SET_NAME)), \
+	CALL_IF(prctl, IS(0, PR_SET_MM))
+
 /*
  * Every process of ours: bytes, waiting, memory, signals, time, the end.
  * MSG_FASTOPEN is a connect() that Landlock does not see.
  */
 #define COMMON_ROWS \
+	POLL_ROW \
 	CALL_IF(sendto, NONE_OF(3, MSG_FASTOPEN)), \
 	CALL_IF(sendmsg, NONE_OF(2, MSG_FASTOPEN)), \
 	CALL(read), CALL(write), CALL(writev), CALL(close), CALL(recvfrom), \
@@ -79,11 +99,11 @@
 	(CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
 #define SIGN_BIT 0x80000000u
 
+#define COUNT(rows) (sizeof(rows) / sizeof(struct row))
+#define N_COMMON COUNT(((const struct row[]){ COMMON_ROWS }))
+
 static const struct row acceptor_rows[] = {
 	COMMON_ROWS,
-#ifdef SYS_poll
-	CALL(poll),
-#endif
 
 	/* The acceptor. */
 	CALL(accept4),
@@ -156,14 +176,8 @@ static const struct row acceptor_rows[] = {
 	CALL_IF(fcntl, IS(1, F_GETFL)),
 	CALL_IF(fcntl, IS(1, F_SETFL), NOT_SHARED),
 
-/* The relay, until it is in its own cage. */
-#ifdef SYS_arch_prctl
-	CALL(arch_prctl),
-#endif
-	CALL(set_tid_address),
-	CALL(fstat),
-	CALL_IF(prctl, IS(0, PR_SET_NAME)),
-	CALL_IF(prctl, IS(0, PR_SET_MM)),
+	/* A relay that puts itself into its cage, until it is there. */
+	START_ROWS,
 	CALL_IF(prctl, IS(0, PR_SET_NO_NEW_PRIVS)),
 	CALL_IF(seccomp, IS(0, SECCOMP_SET_MODE_FILTER)),
 
@@ -196,19 +210,27 @@ static const struct row relay_rows[] = {
 	COMMON_ROWS,
 	SHARED_ROWS,
 	CALL_WHEN_IF(WHEN_SHARED, mmap, NONE_OF(2, PROT_EXEC)),
-#ifdef SYS_poll
-	CALL(poll),
-#endif
 #if !SELF_CONTAINED
 	CALL(futex),
 	CALL(brk),
 #endif
 };
 
-#define LIST(rows, spares)                                         \
-	{                                                          \
-		(rows), sizeof(rows) / sizeof((rows)[0]), (spares) \
-	}
+/* One that is in its cage from its start; the scoreboard is to be mapped. */
+static const struct row heir_rows[] = {
+	START_ROWS,
+	CALL_IF(mmap, NONE_OF(2, PROT_EXEC)),
+};
 
-const struct list acceptor_list = LIST(acceptor_rows, true);
-const struct list relay_list = LIST(relay_rows, false);
+const struct list acceptor_list = {
+	.rows = acceptor_rows,
+	.n = COUNT(acceptor_rows),
+	.n_common = N_COMMON,
+	.spares_elders = true,
+	.heir_rows = heir_rows,
+	.n_heir_rows = COUNT(heir_rows),
+};
+const struct list relay_list = {
+	.rows = relay_rows,
+	.n = COUNT(relay_rows),
+};

@@ -1,9 +1,10 @@
 /*
  * sandbox_seccomp.c - turns a list into a filter (seccomp(2)).
  *
- * Calls that are allowed whatever their arguments cost next to nothing: the
- * kernel finds that out when the filter is installed and asks no more.  So
- * rows need no clever order.
+ * Calls that are allowed whatever their arguments, and wherever they come
+ * from, cost next to nothing: the kernel finds that out when the filter is
+ * installed and asks no more.  So these come before the one place at which
+ * usherd's and usher-relay's part; else rows need no clever order.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -112,24 +113,75 @@ add_row(struct program *program, const struct row *row)
 
 #ifdef OUR_ARCH
 
+static int
+add_rows(
+    struct program *program, const struct row *rows, size_t n, unsigned when)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (program->n + ROW_MAX >= PROGRAM_MAX)
+			return -E2BIG;
+		if ((rows[i].when & when) == rows[i].when)
+			add_row(program, &rows[i]);
+	}
+	return 0;
+}
+
+/* Whether the children's relays are to be held by the same filter. */
+static bool
+holds_heirs(const struct list *list, unsigned when)
+{
+	return RELAY_BASE != 0 && list->n_heir_rows > 0 && when & WHEN_ALONE;
+}
+
+/*
+ * What comes from usher-relay's code, or from nowhere, has its own rows and
+ * ends there.  Nothing but their code can be executed in either program: the
+ * vdso is gone, and nothing can be mapped as code.
+ */
+static int
+add_heirs(struct program *program, const struct list *list, unsigned when)
+{
+	const size_t at = offsetof(struct seccomp_data, instruction_pointer);
+	struct sock_filter *below;
+	int r;
+
+	/* The low half comes first here, too. */
+	load(program, at + sizeof(uint32_t));
+	add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0);
+	load(program, at);
+	below = &program->code[program->n];
+	add(program, BPF_JMP | BPF_JGE | BPF_K, 0, 0, RELAY_BASE);
+	load_call(program);
+	r = add_rows(program, list->heir_rows, list->n_heir_rows, when);
+	if (r < 0)
+		return r;
+	add(program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
+	below->jf = (uint8_t)(&program->code[program->n] - below - 1);
+	load_call(program);
+	return 0;
+}
+
 /* Writes the program of an empty one.  0 or -E2BIG. */
 static int
 assemble(struct program *program, const struct list *list, unsigned when)
 {
+	const size_t n = list->n_common;
+	int r;
+
 	load(program, offsetof(struct seccomp_data, arch));
 	add(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, OUR_ARCH);
 	add(program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
 	load_call(program);
+	r = add_rows(program, list->rows, n, when);
+	if (r == 0 && holds_heirs(list, when))
+		r = add_heirs(program, list, when);
+	if (r < 0)
+		return r;
 	if (list->spares_elders)
 		spare_elders(program);
-	for (size_t i = 0; i < list->n; i++) {
-		const struct row *row = &list->rows[i];
-
-		if (program->n + ROW_MAX >= PROGRAM_MAX)
-			return -E2BIG;
-		if ((row->when & when) == row->when)
-			add_row(program, row);
-	}
+	r = add_rows(program, list->rows + n, list->n - n, when);
+	if (r < 0)
+		return r;
 	add(program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
 	return 0;
 }
@@ -160,6 +212,8 @@ seccomp_enforce(const struct list *list, unsigned when)
 	r = assemble(program, list, when);
 	if (r == 0)
 		r = install(program);
+	if (r > 0 && holds_heirs(list, when))
+		r |= SANDBOX_HEIR;
 	(void)munmap(program, sizeof(*program));
 	return r;
 }

@@ -97,7 +97,8 @@ carry(void)
 
 	lean_forget_data();
 	record = find_record();
-	tighten(false);
+	if (!handover.caged)
+		tighten(false);
 	handover_adopt(&relay, &handover, record);
 	lean_trim();
 	end = relay_run(&relay, &stop);

@@ -17,7 +17,7 @@
 
 /* What is open before the cage is shut. */
 extern struct things {
-	int relay_exe, other_exe, file, epoll, ends[2], stream[2];
+	int relay_exe, heir_exe, other_exe, file, epoll, ends[2], stream[2];
 	uint16_t allowed_port, other_port; /* a rule goes to the first only */
 	struct sockaddr_un abstract_name;
 	socklen_t abstract_len;
@@ -39,8 +39,8 @@ act open_a_file, make_a_file, grow_a_file, exec_the_relay, exec_another_file,
     change_the_root, remove_a_file, look_at_a_directory, map_code, map_memory,
     make_a_thread, make_a_namespace, leave_a_namespace, make_a_memfd,
     be_dumpable, change_the_owner, use_io_uring, use_bpf, lock_a_file,
-    own_signals, say_something, take_a_slot, dump_no_core, dump_more_core,
-    make_an_epoll, wait_for_events;
+    own_signals, say_something, take_a_slot, protect_memory, dump_no_core,
+    dump_more_core, make_an_epoll, wait_for_events;
 act connect_where_a_rule_goes, connect_elsewhere, connect_to_an_abstract_name,
     bind_to_any_port, bind_to_a_port, make_a_datagram_socket,
     make_a_netlink_socket, make_a_seqpacket_socket, make_a_local_socket,
@@ -48,7 +48,8 @@ act connect_where_a_rule_goes, connect_elsewhere, connect_to_an_abstract_name,
     filter_packets, move_bytes, take_a_client, keep_an_option, make_a_pair,
     receive_descriptors;
 
-enum cage { ACCEPTOR, BINDER, LOCAL, RELAY, WORKER, MANY };
+/* HEIR: a relay after its exec, in the cage that it was born in. */
+enum cage { ACCEPTOR, BINDER, LOCAL, RELAY, HEIR, WORKER, MANY };
 
 /* What is expected where a signal ends the process. */
 #define SIGNALLED(number) (-(number))

@@ -32,6 +32,15 @@ make_a_file(void)
 	return open("/tmp/usher-cage", O_WRONLY | O_CREAT, 0600);
 }
 
+/* A page of what it has, to what it is. */
+int
+protect_memory(void)
+{
+	static _Alignas(65536) char page[65536];
+
+	return mprotect(page, sizeof(page), PROT_READ | PROT_WRITE);
+}
+
 int
 grow_a_file(void)
 {
