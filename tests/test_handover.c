@@ -416,7 +416,8 @@ START_TEST(relay_has_its_own_and_nothing_else)
 	ck_assert_str_eq(
 	    text, "usher-relay openssh 203.0.113.5:52114 127.0.0.1:22");
 	read_proc(&rig, "environ", text, sizeof(text));
-	ck_assert(text[0] == '\0' || strncmp(text, "USHER_RELAY=1 ", 14) == 0);
+	/* Nothing of it, where the program is lean; see lean.h. */
+	ck_assert(text[0] == '\0' || strncmp(text, "USHER_RELAY=", 12) == 0);
 	ck_assert_ptr_null(strchr(text + strcspn(text, "=") + 1, '='));
 	/* 0, 1, 2, the scoreboard and two sockets. */
 	ck_assert_int_eq(rig_descriptors(&rig), 6);
