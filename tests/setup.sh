@@ -107,6 +107,12 @@ install_packages()
 	keep_units_disabled "${wanted[@]}"
 )
 
+# make_quietly ARGUMENT...: without a line for each file that is made.
+make_quietly()
+{
+	make -s "$@" | { grep -v '^  [A-Z][A-Z0-9]*  ' || :; }
+}
+
 # build_in DIRECTORY [CONFIGURE-OPTION...]
 build_in()
 {
@@ -119,6 +125,6 @@ build_in()
 	(
 		cd "$directory"
 		"$source/configure" --quiet "$@"
-		make -s -j"$(nproc)"
+		make_quietly -j"$(nproc)"
 	)
 }
