@@ -13,11 +13,11 @@ import sys
 import threading
 import time
 
-from wire import (Backend, Usher, check, expect, now, run_checks, same, title,
-                  tmp, wait_for, PATIENCE)
+from wire import (Backend, Usher, check, expect, now, parent, run_checks, same,
+                  title, tmp, wait_for, PATIENCE)
 
-# LeakSanitizer looks from a process that it makes for it, which would be a
-# victim like others; who has made it would wait for it for ever.
+# LeakSanitizer looks from a process that it makes for it; who has made it waits
+# for ever if that is killed.  A relay, which gets no environment, still does so.
 os.environ["ASAN_OPTIONS"] = ":".join(
     (os.environ.get("ASAN_OPTIONS", ""), "detect_leaks=0")).lstrip(":")
 
@@ -202,9 +202,14 @@ class Violence:
                 self.send(pid, signal.SIGCONT)
                 self.stopped.remove((at, pid))
 
+    def victims(self):
+        found = {p: title(p) for p in self.usher.descendants()}
+        return sorted(p for p, name in found.items()
+                      if name.startswith("usher") and not
+                      found.get(parent(p), "").startswith("usher-relay"))
+
     def strike(self):
-        victims = sorted(p for p in self.usher.descendants()
-                         if title(p).startswith("usher"))
+        victims = self.victims()
         what = self.chance.choice(("kill", "kill", "stop", "stop", "end",
                                    "reload"))
         self.counts[what] += 1
@@ -228,7 +233,8 @@ def live_through(settings, seed):
     violence = Violence(usher, seed)
     crowd = Crowd(usher, seed)
     end = now() + SECONDS
-    while now() < end:
+    while now() < end or (not all(crowd.done.values()) and
+                          now() < end + PATIENCE):
         time.sleep(violence.chance.random() * .3)
         violence.wake()
         violence.strike()
