@@ -11,7 +11,7 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-/* Address space, not memory: a chunk's pages come as they are touched. */
+/* Address space, not memory: the first one's pages come as they are touched. */
 #define CHUNK_SIZE ((size_t)64 * 1024)
 #define ALIGNMENT ((size_t)8)
 
@@ -34,10 +34,9 @@ align(size_t size)
 
 /* Near, if there is room: there may be a process for every connection. */
 static void *
-map_near(size_t size)
+map_near(size_t size, int flags)
 {
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-
+	flags |= MAP_PRIVATE | MAP_ANONYMOUS;
 	for (unsigned i = 0; i < LEAN_PLACES && size <= LEAN_PLACE; i++) {
 		void *at = lean_place(i);
 
@@ -50,14 +49,17 @@ map_near(size_t size)
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
+/* CHUNK_SIZE bytes, or enough for a larger piece of size bytes. */
 static struct chunk *
-map_chunk(size_t size)
+map_chunk(size_t size, int flags)
 {
 	struct chunk *chunk;
 
 	/* Twice, so that an array grown bit by bit is seldom copied. */
-	size = size < CHUNK_SIZE / 2 ? CHUNK_SIZE : 2 * size;
-	chunk = map_near(size);
+	if (size >= CHUNK_SIZE / 2)
+		chunk = map_near(size *= 2, 0);
+	else
+		chunk = map_near(size = CHUNK_SIZE, flags);
 	if (chunk == MAP_FAILED)
 		return NULL;
 	chunk->size = size;
@@ -68,7 +70,7 @@ map_chunk(size_t size)
 struct arena *
 arena_new(void)
 {
-	struct chunk *chunk = map_chunk(0);
+	struct chunk *chunk = map_chunk(0, 0);
 	struct arena *arena;
 
 	if (chunk == NULL)
@@ -89,7 +91,8 @@ arena_alloc(struct arena *arena, size_t size)
 		return NULL;
 	size = align(size);
 	if (size > chunk->size - chunk->used) {
-		chunk = map_chunk(size + align(sizeof(*chunk)));
+		/* One of many: a fault for each page would be dear. */
+		chunk = map_chunk(size + align(sizeof(*chunk)), MAP_POPULATE);
 		if (chunk == NULL)
 			return NULL;
 		chunk->older = arena->newest;
