@@ -139,8 +139,10 @@ main(int argc, char **argv)
 
 	/* After execveat() the kernel's name for us is the descriptor's. */
 	(void)prctl(PR_SET_NAME, "usher-relay");
+	/* Nothing is to be flushed, and no sanitizer to hold it up at its end.
+	 */
 	if (handover_is_many(&kind) > 0)
-		return carry_many(kind);
+		_exit(carry_many(kind));
 
 	if (state == NULL || handover_decode(state, &handover) < 0) {
 		(void)!write(STDERR_FILENO, usage, sizeof(usage) - 1);

@@ -13,13 +13,8 @@ import sys
 import threading
 import time
 
-from wire import (Backend, Usher, check, expect, now, parent, run_checks, same,
-                  title, tmp, wait_for, PATIENCE)
-
-# LeakSanitizer looks from a process that it makes for it; who has made it waits
-# for ever if that is killed.  A relay, which gets no environment, still does so.
-os.environ["ASAN_OPTIONS"] = ":".join(
-    (os.environ.get("ASAN_OPTIONS", ""), "detect_leaks=0")).lstrip(":")
+from wire import (Backend, Usher, check, expect, now, run_checks, same, title,
+                  tmp, wait_for, PATIENCE)
 
 SEED = int(os.environ.get("SEED", "1"))
 SECONDS = float(os.environ.get("SECONDS", "8"))
@@ -202,14 +197,9 @@ class Violence:
                 self.send(pid, signal.SIGCONT)
                 self.stopped.remove((at, pid))
 
-    def victims(self):
-        found = {p: title(p) for p in self.usher.descendants()}
-        return sorted(p for p, name in found.items()
-                      if name.startswith("usher") and not
-                      found.get(parent(p), "").startswith("usher-relay"))
-
     def strike(self):
-        victims = self.victims()
+        victims = sorted(p for p in self.usher.descendants()
+                         if title(p).startswith("usher"))
         what = self.chance.choice(("kill", "kill", "stop", "stop", "end",
                                    "reload"))
         self.counts[what] += 1
