@@ -1,6 +1,7 @@
 /* arena.c - memory that is given back all at once; see arena.h. */
 #include "arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,13 +54,12 @@ map_near(size_t size, int flags)
 static struct chunk *
 map_chunk(size_t size, int flags)
 {
+	bool large = size >= CHUNK_SIZE / 2;
 	struct chunk *chunk;
 
 	/* Twice, so that an array grown bit by bit is seldom copied. */
-	if (size >= CHUNK_SIZE / 2)
-		chunk = map_near(size *= 2, 0);
-	else
-		chunk = map_near(size = CHUNK_SIZE, flags);
+	size = large ? 2 * size : CHUNK_SIZE;
+	chunk = map_near(size, large ? 0 : flags);
 	if (chunk == MAP_FAILED)
 		return NULL;
 	chunk->size = size;
