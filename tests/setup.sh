@@ -110,7 +110,7 @@ install_packages()
 # make_quietly ARGUMENT...: without a line for each file that is made.
 make_quietly()
 {
-	make -s "$@" | { grep -v '^  [A-Z][A-Z0-9]*  ' || :; }
+	make -s "$@" | { grep --line-buffered -v '^  [A-Z][A-Z0-9]*  ' || :; }
 }
 
 # build_in DIRECTORY [CONFIGURE-OPTION...]
