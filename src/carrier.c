@@ -97,15 +97,28 @@ carrier_carry(struct carrier *c, struct pair *pair)
 	carrier_queue(c, pair);
 }
 
+/*
+ * To be called before a socket is closed: while another process has it open,
+ * too, events would go on, for whatever the pair's record is used for next.
+ */
+static void
+unwatch(struct carrier *c, const struct pair *pair, int socket)
+{
+	if (socket >= 0 && (c->elsewhere || pair->relay.elsewhere))
+		carrier_forget(c, socket);
+}
+
 /* Both have said FIN, or had their time. */
 static void
 parted(struct carrier *c, struct pair *pair)
 {
 	int *sockets[SIDES] = { &pair->relay.up.from, &pair->relay.down.from };
 
-	for (int side = 0; side < SIDES; side++)
+	for (int side = 0; side < SIDES; side++) {
+		unwatch(c, pair, *sockets[side]);
 		if (*sockets[side] >= 0)
 			(void)close(*sockets[side]);
+	}
 	c->owner->over(c, pair);
 }
 
@@ -126,6 +139,7 @@ drop(struct carrier *c, struct pair *pair)
 		more |= r > 0;
 		if (r >= 0)
 			continue;
+		unwatch(c, pair, *sockets[side]);
 		(void)close(*sockets[side]);
 		*sockets[side] = -1;
 	}
@@ -146,11 +160,20 @@ begin_parting(struct carrier *c, struct pair *pair, int64_t ms)
 void
 carrier_part(struct carrier *c, struct pair *pair, enum end end)
 {
+	int client = pair->relay.up.from, backend = pair->relay.down.from;
+
 	pair->end = (uint8_t)end;
-	if (relay_part(&pair->relay, end))
-		begin_parting(c, pair, LINGER_MS);
-	else
+	unwatch(c, pair, client);
+	unwatch(c, pair, backend);
+	if (!relay_part(&pair->relay, end)) {
 		c->owner->over(c, pair);
+		return;
+	}
+	if (c->elsewhere || pair->relay.elsewhere) {
+		(void)carrier_watch(c, client, pair, CLIENT);
+		(void)carrier_watch(c, backend, pair, BACKEND);
+	}
+	begin_parting(c, pair, LINGER_MS);
 }
 
 void

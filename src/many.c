@@ -214,6 +214,7 @@ many_run(
 		return EXIT_FAILURE;
 	}
 	m->board = board;
+	m->carrier.elsewhere = true; /* the worker has them for a while */
 	confine();
 	while (goes_on(m)) {
 		struct deadline until = { DEADLINE_NEVER };

@@ -127,6 +127,38 @@ START_TEST(forgets_one_that_is_released_in_the_queue)
 }
 END_TEST
 
+/* Else the events would be about whoever has the record next. */
+START_TEST(hears_no_more_of_what_others_have_open)
+{
+	static const enum end ends[] = { END_CLIENT_CLOSED, END_LIMIT };
+	const struct rig_options options = { .kind = RIG_TCP };
+	struct pair *pair = carrier_new(&carrier);
+	int client[2], backend[2], elsewhere[2];
+
+	rig_pair(&options, client);
+	rig_pair(&options, backend);
+	elsewhere[0] = dup(client[1]);
+	elsewhere[1] = dup(backend[0]);
+	relay_init(&pair->relay, client[1], backend[0], &connections[0],
+	    &rig_forever, NULL);
+	carrier.elsewhere = true;
+	ck_assert_int_eq(carrier_watch(&carrier, client[1], pair, CLIENT), 0);
+	ck_assert_int_eq(carrier_watch(&carrier, backend[0], pair, BACKEND), 0);
+	carrier_carry(&carrier, pair);
+	carrier_turn(&carrier, in_ms(0));
+	carrier_turn(&carrier, in_ms(0));
+	carrier_part(&carrier, pair, ends[_i]);
+	ck_assert_ptr_eq(over_pair, pair);
+	ck_assert_ptr_eq(carrier_new(&carrier), pair);
+	ck_assert_int_eq(send(client[0], "x", 1, 0), 1);
+	ck_assert_int_eq(send(backend[1], "x", 1, 0), 1);
+	carrier_turn(&carrier, in_ms(0));
+	ck_assert_int_eq(ready_calls, 0);
+	(void)close(elsewhere[0]);
+	(void)close(elsewhere[1]);
+}
+END_TEST
+
 /* One reader is slow, and holds up nobody but its own writer. */
 START_TEST(carries_many_at_once)
 {
@@ -183,6 +215,8 @@ carrier_suite(void)
 	tcase_add_test(tcase, gives_memory_back_when_few_are_left);
 	tcase_add_test(tcase, tells_the_owner_of_its_timers);
 	tcase_add_test(tcase, forgets_one_that_is_released_in_the_queue);
+	tcase_add_loop_test(
+	    tcase, hears_no_more_of_what_others_have_open, 0, 2);
 	tcase_add_loop_test(tcase, carries_many_at_once, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -223,7 +223,8 @@ class Usher:
     def at_rest(self):
         """Waits until there is no process but those that always are."""
         expect(wait_for(lambda: len(self.descendants()) <= RESIDENT),
-               "processes: %s" % [title(p) for p in self.descendants()])
+               "processes: %s; %s" % ([title(p) for p in self.descendants()],
+                                      self.table()))
         return self.descendants()
 
     def relayed(self, clients):
