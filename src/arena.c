@@ -12,7 +12,7 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-/* Address space, not memory: the first one's pages come as they are touched. */
+/* The first one's pages, and a larger one's, come as they are touched. */
 #define CHUNK_SIZE ((size_t)64 * 1024)
 #define ALIGNMENT ((size_t)8)
 

@@ -2,8 +2,8 @@
  * arena.h - memory that is given back all at once.
  *
  * The one idea: what is made together dies together.  Pieces are cut from
- * large mappings, zeroed as the kernel gives them; pages that are not touched
- * cost nothing, and arena_free() leaves no fragments behind.
+ * large mappings, zeroed as the kernel gives them, and arena_free() leaves no
+ * fragments behind.  In a small arena pages that are not touched cost nothing.
  */
 #ifndef USHER_ARENA_H
 #define USHER_ARENA_H

@@ -160,20 +160,15 @@ begin_parting(struct carrier *c, struct pair *pair, int64_t ms)
 void
 carrier_part(struct carrier *c, struct pair *pair, enum end end)
 {
-	int client = pair->relay.up.from, backend = pair->relay.down.from;
-
 	pair->end = (uint8_t)end;
-	unwatch(c, pair, client);
-	unwatch(c, pair, backend);
-	if (!relay_part(&pair->relay, end)) {
+	if (!relay_lingers(&pair->relay, end)) {
+		unwatch(c, pair, pair->relay.up.from);
+		unwatch(c, pair, pair->relay.down.from);
+	}
+	if (relay_part(&pair->relay, end))
+		begin_parting(c, pair, LINGER_MS);
+	else
 		c->owner->over(c, pair);
-		return;
-	}
-	if (c->elsewhere || pair->relay.elsewhere) {
-		(void)carrier_watch(c, client, pair, CLIENT);
-		(void)carrier_watch(c, backend, pair, BACKEND);
-	}
-	begin_parting(c, pair, LINGER_MS);
 }
 
 void

@@ -65,7 +65,7 @@ struct carrier {
 	uint32_t size, high, n; /* records: all, up to the last used, in use */
 	uint32_t low; /* there is no free one before this */
 	unsigned turns;
-	bool elsewhere; /* all sockets may be open elsewhere; see relay.h */
+	bool elsewhere; /* who handed them to us may have sockets open */
 	int64_t busy_us; /* when something happened last */
 };
 

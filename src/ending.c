@@ -67,6 +67,19 @@ disconnect(int socket)
 	(void)connect(socket, &nobody, sizeof(nobody));
 }
 
+static bool
+is_reset(const struct relay *relay, enum end end)
+{
+	return relay->reset || end == END_LIMIT || end == END_ERROR;
+}
+
+bool
+relay_lingers(const struct relay *relay, enum end end)
+{
+	return !is_reset(relay, end) && end != END_CLIENT_CLOSED &&
+	    end != END_BACKEND_CLOSED;
+}
+
 bool
 relay_part(struct relay *relay, enum end end)
 {
@@ -74,7 +87,7 @@ relay_part(struct relay *relay, enum end end)
 
 	pump_free(&relay->up);
 	pump_free(&relay->down);
-	if (relay->reset || end == END_LIMIT || end == END_ERROR) {
+	if (is_reset(relay, end)) {
 		/* The side that reset is past hearing of it. */
 		if (relay->elsewhere) {
 			disconnect(client);
@@ -84,7 +97,7 @@ relay_part(struct relay *relay, enum end end)
 		close_reset(backend);
 		return false;
 	}
-	if (end == END_CLIENT_CLOSED || end == END_BACKEND_CLOSED) {
+	if (!relay_lingers(relay, end)) {
 		/* All is delivered and said: nothing unread, no RST. */
 		(void)close(client);
 		(void)close(backend);

@@ -165,6 +165,9 @@ void relay_finish(struct relay *relay, enum end end);
  */
 bool relay_part(struct relay *relay, enum end end);
 
+/* What relay_part() will return. */
+bool relay_lingers(const struct relay *relay, enum end end);
+
 #define LINGER_MS 1000 /* for a peer to answer our FIN with its own */
 
 /*

@@ -139,8 +139,7 @@ main(int argc, char **argv)
 
 	/* After execveat() the kernel's name for us is the descriptor's. */
 	(void)prctl(PR_SET_NAME, "usher-relay");
-	/* Nothing is to be flushed, and no sanitizer to hold it up at its end.
-	 */
+	/* As usherd ends, for the same reasons. */
 	if (handover_is_many(&kind) > 0)
 		_exit(carry_many(kind));
 

@@ -269,6 +269,7 @@ run_python()
 	shift
 	need python3
 	[ -n "${MUX-}" ] || need_built "$usher" "$usherd" "$relay"
-	ASAN_OPTIONS=detect_leaks=0 PYTHONDONTWRITEBYTECODE=1 timeout --foreground 900 \
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 \
+	    PYTHONDONTWRITEBYTECODE=1 timeout --foreground 900 \
 	    python3 "$testdir/e2e/$name.py" "$@"
 }

@@ -107,7 +107,8 @@ install_packages()
 	keep_units_disabled "${wanted[@]}"
 )
 
-# make_quietly ARGUMENT...: without a line for each file that is made.
+# make_quietly ARGUMENT...: without a line for each file that is made.  How make
+# ended is known to who has set pipefail.
 make_quietly()
 {
 	make -s "$@" | { grep --line-buffered -v '^  [A-Z][A-Z0-9]*  ' || :; }
