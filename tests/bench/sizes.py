@@ -31,6 +31,6 @@ SIZES = {
         rows=tuple(row for row in ROWS if row != "held")),
     "smoke": Size(
         rounds_of_all=1, seconds=0.02, flood=0.1, concurrency=(1, 8),
-        bulk=4 * MB, rounds=50, idle=20, held=(20,), silent=50, colds=1,
+        bulk=4 * MB, rounds=50, idle=200, held=(20,), silent=50, colds=1,
         spawns=20),
 }
