@@ -19,6 +19,7 @@ enum {
 	V2_TCP6 = 0x21,
 	TLV_ALPN = 0x01,
 	TLV_AUTHORITY = 0x02,
+	TLV_MAX = 255, /* bytes of either */
 };
 
 /* An end of a connection as it stands in a header. */
@@ -235,9 +236,9 @@ put(uint8_t *at, const void *value, size_t n)
 static size_t
 put_tlv(uint8_t *at, uint8_t type, const char *value)
 {
-	size_t n = value == NULL ? 0 : strlen(value);
+	size_t n = value == NULL ? 0 : strnlen(value, TLV_MAX + 1);
 
-	if (n == 0 || n > 255)
+	if (n == 0 || n > TLV_MAX)
 		return 0;
 	at[0] = type;
 	at[1] = 0;
