@@ -27,8 +27,8 @@ become_relay(struct session *s, struct relay *relay)
 {
 	const struct generation *g = s->generation;
 	const struct limits *limits = session_limits(s);
-	char client[ADDR_TEXT_MAX];
-	struct line text = LINE(client);
+	char client[ADDR_TEXT_MAX], backend[ADDR_TEXT_MAX];
+	struct line text = LINE(client), to = LINE(backend);
 	struct handover h = {
 		.slot = scoreboard_index(g->board, s->slot),
 		.log_kind = log_kind(),
@@ -37,8 +37,7 @@ become_relay(struct session *s, struct relay *relay)
 		.caged = sandbox_is_for_heirs(),
 		.options = relay->options,
 	};
-	const char *const names[3] = { s->service->name, client,
-		s->slot->backend };
+	const char *const names[3] = { s->service->name, client, backend };
 	int r;
 
 	/* What ps shows is there for everybody on this machine. */
@@ -46,6 +45,7 @@ become_relay(struct session *s, struct relay *relay)
 		line_char(&text, '-');
 	else
 		addr_write(&text, &s->from);
+	scoreboard_write_backend(g->board, s->slot, &to);
 	session_watch_peers(s, relay->down.from);
 	r = handover_exec(g->relay_exe, &h, relay, names);
 	log_errno(LOG_WARNING, "cannot run usher-relay", -r);

@@ -67,6 +67,14 @@ enum connection_state {
 /* A server name as it was sent, hostname bytes only, and NUL. */
 #define CONNECTION_NAME_MAX 256
 
+/* A name of ALPN, escaped, and NUL. */
+#define CONNECTION_ALPN_MAX 32
+
+/*
+ * An idle connection of a shared relay is little more than this, so it has
+ * what every one has, without holes; the rest is where scoreboard_name() and
+ * its like find it.  What is written as bytes move is in one cache line.
+ */
 struct connection {
 	_Atomic uint32_t state; /* enum connection_state */
 	/*
@@ -74,29 +82,29 @@ struct connection {
 	 * offered it to another.
 	 */
 	_Atomic int32_t pid;
+	_Atomic uint64_t bytes_in; /* from the client */
+	_Atomic uint64_t bytes_out; /* to the client */
+	_Atomic int64_t active_us; /* when a byte last moved */
 	_Atomic uint32_t evict; /* set before SIGTERM: make room, END_LIMIT */
 	_Atomic uint32_t due; /* its log line is still to be written */
-	uint16_t service; /* index in the scoreboard's services */
-	uint8_t end; /* enum end */
-	uint8_t pending; /* it is among head->pending */
-	uint8_t name_len; /* of its scoreboard_name(); 0: none */
 	int64_t start_us; /* CLOCK_MONOTONIC, all of them */
 	int64_t wait_us; /* from start to the decision; -1: none yet */
 	int64_t connect_us; /* time the connect took; -1: none */
-	_Atomic int64_t active_us; /* when a byte last moved */
 	int64_t since_us; /* pid's process was there by then */
-	_Atomic uint64_t bytes_in; /* from the client */
-	_Atomic uint64_t bytes_out; /* to the client */
 	struct endpoint client; /* see scoreboard_source_move() */
 	struct endpoint local; /* the address the client reached */
+	struct endpoint backend; /* see scoreboard_write_backend() */
+	uint16_t service; /* index in the scoreboard's services */
 	uint16_t backend_port; /* our local port towards the backend */
 	int16_t error; /* errno behind END_ERROR, END_REFUSED, or 0 */
+	uint8_t end; /* enum end */
+	uint8_t pending; /* it is among head->pending */
+	/* Lengths of what it has apart from here; 0: none. */
+	uint8_t name_len, alpn_len, path_len;
 	char protocol[PROTOCOL_NAME_MAX]; /* a name of protocols[]; empty */
-	char backend[ADDR_TEXT_MAX]; /* as text; a program's path; empty */
-	char alpn[32]; /* first offer, escaped when shown */
 };
 
-#define CONNECTION_SIZE 304
-_Static_assert(sizeof(struct connection) <= CONNECTION_SIZE, "slot too small");
+#define CONNECTION_SIZE 160
+_Static_assert(sizeof(struct connection) == CONNECTION_SIZE, "slot has holes");
 
 #endif

@@ -15,9 +15,9 @@
 
 /* What the fields are taken from. */
 struct subject {
+	const struct scoreboard *board;
 	const struct tally *tally;
 	const struct connection *slot;
-	const char *name; /* what the client asked for */
 	struct addr client;
 	bool hide_client;
 	int64_t now_us;
@@ -57,19 +57,23 @@ put_protocol(struct line *value, const struct subject *of)
 static void
 put_server_name(struct line *value, const struct subject *of)
 {
-	line_bytes(value, of->name, strnlen(of->name, CONNECTION_NAME_MAX));
+	const char *name = scoreboard_name(of->board, of->slot);
+
+	line_bytes(value, name, strnlen(name, CONNECTION_NAME_MAX));
 }
 
 static void
 put_alpn(struct line *value, const struct subject *of)
 {
-	PUT_BOUNDED(value, of->slot->alpn);
+	const char *alpn = scoreboard_alpn(of->board, of->slot);
+
+	line_bytes(value, alpn, strnlen(alpn, CONNECTION_ALPN_MAX));
 }
 
 static void
 put_backend(struct line *value, const struct subject *of)
 {
-	PUT_BOUNDED(value, of->slot->backend);
+	scoreboard_write_backend(of->board, of->slot, value);
 }
 
 static void
@@ -254,9 +258,9 @@ log_connection(struct scoreboard *board, const struct connection *slot,
 	struct tally *tally = scoreboard_tally(board, slot->service);
 	bool error = is_error(slot->end);
 	struct subject subject = {
+		.board = board,
 		.tally = tally,
 		.slot = slot,
-		.name = scoreboard_name(board, slot),
 		.hide_client = hide_client,
 		.now_us = clock_us(),
 	};

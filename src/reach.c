@@ -174,7 +174,6 @@ aim(struct reach *reach)
 {
 	const struct service *service = reach->service;
 	const struct addr *to = &service->backends[reach->order[reach->at]];
-	struct line text = LINE(reach->slot->backend);
 
 	reach->dial = (struct dial){
 		.to = to,
@@ -191,7 +190,7 @@ aim(struct reach *reach)
 		reach->dial.first = reach->first;
 		reach->dial.n_first = reach->n_first;
 	}
-	addr_write(&text, to);
+	scoreboard_set_backend(reach->board, reach->slot, to);
 }
 
 static int

@@ -38,8 +38,8 @@ struct reach {
  * Connects to a backend and sends the PROXY header if the service wants one.
  * Returns the descriptor, which the caller owns; -EINPROGRESS if it has to
  * wait as await says and to be called again; or the -errno of the last
- * attempt: see dial_step().  slot->backend, backend_port and connect_us are
- * set.
+ * attempt: see dial_step().  The slot's backend, backend_port and connect_us
+ * are set.
  */
 int reach_step(struct reach *reach, struct await *await);
 

@@ -162,13 +162,9 @@ scoreboard_free(struct scoreboard *board, uint32_t i)
 	scoreboard_clear_hint(board->head, i);
 }
 
-/*
- * Has memory behind entry i of a table whose entry 0 is at base and that has
- * some up to *high, and says so there.  0 or -errno.
- */
-static int
-reach(struct scoreboard *board, _Atomic uint32_t *high_at, size_t base,
-    size_t size, uint32_t i)
+int
+scoreboard_grow(const struct scoreboard *board, _Atomic uint32_t *high_at,
+    size_t base, size_t size, uint32_t i)
 {
 	uint32_t high = atomic_load(high_at);
 	uint32_t next = (i / CHUNK + 1) * CHUNK;
@@ -183,30 +179,6 @@ reach(struct scoreboard *board, _Atomic uint32_t *high_at, size_t base,
 	    high < next && !atomic_compare_exchange_weak(high_at, &high, next))
 		continue;
 	return 0;
-}
-
-const char *
-scoreboard_name(const struct scoreboard *board, const struct connection *slot)
-{
-	uint32_t i = scoreboard_index(board, slot);
-
-	if (slot->name_len == 0 || i >= SCOREBOARD_SLOTS)
-		return "";
-	return board->names[i];
-}
-
-void
-scoreboard_set_name(struct scoreboard *board, struct connection *slot,
-    const char *name, uint8_t len)
-{
-	uint32_t i = scoreboard_index(board, slot);
-
-	if (reach(board, &board->head->names, NAMES_AT, CONNECTION_NAME_MAX,
-		i) < 0)
-		return;
-	memcpy(board->names[i], name, len);
-	board->names[i][len] = '\0';
-	slot->name_len = len;
 }
 
 /* Slot i is the caller's by its pid: fills it in. */
@@ -228,12 +200,11 @@ start(struct scoreboard *board, struct connection *slot,
 	atomic_store(&slot->bytes_out, 0);
 	slot->client = *client;
 	memset(&slot->local, 0, sizeof(slot->local));
+	slot->backend.family = 0;
 	slot->backend_port = 0;
 	slot->error = 0;
 	slot->protocol[0] = '\0';
-	slot->backend[0] = '\0';
-	slot->name_len = 0;
-	slot->alpn[0] = '\0';
+	slot->name_len = slot->alpn_len = slot->path_len = 0;
 	slot->pending = 1;
 	atomic_fetch_add(&head->connections, 1);
 	atomic_fetch_add(&head->pending, 1);
@@ -259,8 +230,8 @@ scoreboard_take(
 		struct connection *slot = scoreboard_slot(board, (uint32_t)i);
 		int32_t nobody = 0;
 
-		board->lacking = -reach(board, &board->head->high, SLOTS_AT,
-		    CONNECTION_SIZE, (uint32_t)i);
+		board->lacking = -scoreboard_grow(board, &board->head->high,
+		    SLOTS_AT, CONNECTION_SIZE, (uint32_t)i);
 		if (board->lacking != 0) {
 			scoreboard_clear_hint(board->head, (uint32_t)i);
 			return NULL;

@@ -24,7 +24,7 @@
 
 #define SCOREBOARD_FILE "scoreboard"
 #define SCOREBOARD_MAGIC 0x75736872u /* "ushr" */
-#define SCOREBOARD_VERSION 3
+#define SCOREBOARD_VERSION 4
 #define SCOREBOARD_SLOTS 65536 /* also the largest max-connections */
 #define SCOREBOARD_SERVICES 2048
 #define SCOREBOARD_SOURCES 16384 /* buckets for max-per-source */
@@ -62,7 +62,8 @@ struct scoreboard_head {
 	_Atomic uint32_t pending; /* connections without a decision */
 	_Atomic uint32_t high; /* slots from here on were never used */
 	_Atomic uint32_t changes; /* begun by take, decided, give_back ... */
-	_Atomic uint32_t names; /* there is room for so many slots' names */
+	_Atomic uint32_t asked; /* there is memory for so many of them */
+	_Atomic uint32_t paths; /* the same */
 	struct tally unserved; /* connections that got no service */
 	/* One bit a word of used[], set: probably all taken. */
 	_Atomic uint64_t full[SCOREBOARD_WORDS / 64];
@@ -71,6 +72,15 @@ struct scoreboard_head {
 	 * Last: the bits of the first slots are on the page of the counts.
 	 */
 	_Atomic uint64_t used[SCOREBOARD_WORDS];
+};
+
+/*
+ * What the client of a slot asked for.  Few bytes come first: with a name of
+ * usual length they are on one page, wherever the row begins.
+ */
+struct asked {
+	char alpn[CONNECTION_ALPN_MAX];
+	char name[CONNECTION_NAME_MAX];
 };
 
 /* The mapped scoreboard; the struct itself is private to a process. */
@@ -83,7 +93,8 @@ struct scoreboard {
 	struct tally *services; /* SCOREBOARD_SERVICES */
 	_Atomic uint16_t *sources; /* SCOREBOARD_SOURCES */
 	uint8_t *slots; /* CONNECTION_SIZE each */
-	char (*names)[CONNECTION_NAME_MAX]; /* of slots */
+	struct asked *asked; /* SCOREBOARD_SLOTS */
+	char (*paths)[ADDR_TEXT_MAX]; /* SCOREBOARD_SLOTS: their backends */
 	struct backends
 	    *backends; /* SCOREBOARD_SERVICES, and of the unserved */
 };
@@ -144,12 +155,41 @@ uint32_t scoreboard_index(
 /*
  * The server name that the client of a slot asked for, or "".  It is apart
  * from the slot, because most connections have none, and an idle one counts
- * its bytes.  Setting it can fail for want of memory: then there is none.
+ * its bytes.  Setting it can fail for want of memory: then there is none.  In
+ * a snapshot there is none either.
+ *
+ * It is in shared memory: a reader looks at no more than CONNECTION_NAME_MAX
+ * bytes.
  */
 const char *scoreboard_name(
     const struct scoreboard *board, const struct connection *slot);
 void scoreboard_set_name(struct scoreboard *board, struct connection *slot,
     const char *name, uint8_t len);
+
+/*
+ * The first name of ALPN that the client of a slot offered, or "": as above,
+ * CONNECTION_ALPN_MAX bytes at most.  Of what is set, n bytes from a stranger,
+ * it is the escaped form, cut if that is too long; returns whether it is
+ * those n bytes, and nothing else.
+ */
+const char *scoreboard_alpn(
+    const struct scoreboard *board, const struct connection *slot);
+bool scoreboard_set_alpn(struct scoreboard *board, struct connection *slot,
+    const void *bytes, size_t n);
+
+/*
+ * Where the connection of a slot goes: to an address, or to a program, by the
+ * path of its file.  An IP address fits into the slot; anything else is text
+ * apart from it, which may fail for want of memory: then none is known.
+ */
+void scoreboard_set_backend(
+    struct scoreboard *board, struct connection *slot, const struct addr *to);
+void scoreboard_set_program(
+    struct scoreboard *board, struct connection *slot, const char *path);
+
+/* Adds that as text, at most ADDR_TEXT_MAX with a NUL; or nothing. */
+void scoreboard_write_backend(const struct scoreboard *board,
+    const struct connection *slot, struct line *line);
 
 /*
  * Takes a free slot for a connection from client (family 0: unknown) and

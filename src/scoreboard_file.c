@@ -50,7 +50,8 @@ scoreboard_lay_out(struct scoreboard *ret, int fd, void *memory)
 	ret->sources = (void *)(bytes + SOURCES_AT);
 	ret->services = (void *)(bytes + SERVICES_AT);
 	ret->slots = bytes + SLOTS_AT;
-	ret->names = (void *)(bytes + NAMES_AT);
+	ret->asked = (void *)(bytes + ASKED_AT);
+	ret->paths = (void *)(bytes + PATHS_AT);
 	ret->backends = (void *)(bytes + BACKENDS_AT);
 }
 
@@ -173,7 +174,8 @@ is_usable(int fd)
 	ours = board.head->start_us <= clock_us() &&
 	    atomic_load(&board.head->rows) <= SCOREBOARD_SERVICES &&
 	    atomic_load(&board.head->high) <= SCOREBOARD_SLOTS &&
-	    atomic_load(&board.head->names) <= SCOREBOARD_SLOTS;
+	    atomic_load(&board.head->asked) <= SCOREBOARD_SLOTS &&
+	    atomic_load(&board.head->paths) <= SCOREBOARD_SLOTS;
 	munmap(board.head, BOARD_SIZE);
 	return ours;
 }

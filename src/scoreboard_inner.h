@@ -7,9 +7,9 @@
 #include "scoreboard.h"
 
 /*
- * The file: head, sources, services, slots, names, backends.  What a process
- * touches for each connection comes first, close together: 2 MB of addresses
- * are a page of tables to find them by.
+ * The file: head, sources, services, slots, asked, paths, backends.  What a
+ * process touches for each connection comes first, close together: 2 MB of
+ * addresses are a page of tables to find them by.
  */
 #define PAGE_ROUND(n) (((n) + 4095) / 4096 * 4096)
 #define SOURCES_AT PAGE_ROUND(sizeof(struct scoreboard_head))
@@ -20,13 +20,13 @@
 #define SLOT_OF_NOBODY (-1)
 
 #define SLOT_AT(i) (SLOTS_AT + (size_t)(i)*CONNECTION_SIZE)
-#define NAMES_AT PAGE_ROUND(SLOT_AT(SCOREBOARD_SLOTS))
-#define NAME_AT(i) (NAMES_AT + (size_t)(i)*CONNECTION_NAME_MAX)
-#define BACKENDS_AT NAME_AT(SCOREBOARD_SLOTS)
+#define ASKED_AT PAGE_ROUND(SLOT_AT(SCOREBOARD_SLOTS))
+#define PATHS_AT PAGE_ROUND(ASKED_AT + SCOREBOARD_SLOTS * sizeof(struct asked))
+#define BACKENDS_AT PAGE_ROUND(PATHS_AT + SCOREBOARD_SLOTS * ADDR_TEXT_MAX)
 #define BACKENDS_OF(row) (BACKENDS_AT + (size_t)(row) * sizeof(struct backends))
 #define BOARD_SIZE BACKENDS_OF(SCOREBOARD_SERVICES + 1)
 
-/* Slots and names get their memory by so many at a time. */
+/* Slots, and what is apart from them, get memory by so many at a time. */
 #define CHUNK 16
 
 /*
@@ -34,6 +34,13 @@
  * writing to a hole when nothing is left would be a SIGBUS.  0 or -errno.
  */
 int scoreboard_provide(const struct scoreboard *board, size_t at, size_t n);
+
+/*
+ * Has memory behind entry i of a table whose entry 0 is at base and that has
+ * some up to *high, and says so there.  0 or -errno.
+ */
+int scoreboard_grow(const struct scoreboard *board, _Atomic uint32_t *high,
+    size_t base, size_t size, uint32_t i);
 
 /* Points ret at memory that is laid out as a scoreboard. */
 void scoreboard_lay_out(struct scoreboard *ret, int fd, void *memory);

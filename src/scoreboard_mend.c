@@ -205,22 +205,35 @@ rows_named(const struct scoreboard *board)
 	return row;
 }
 
+/* Has *high say how much of a table for slots has memory; returns that. */
+static uint32_t
+restore_high(const struct scoreboard *board, _Atomic uint32_t *high_at,
+    size_t at, size_t size)
+{
+	uint32_t high = atomic_load(high_at);
+	uint32_t most = high < SCOREBOARD_SLOTS ? high : SCOREBOARD_SLOTS;
+	uint32_t have = backed(board, at, size, most);
+
+	if (high != have)
+		(void)atomic_compare_exchange_strong(high_at, &high, have);
+	return have;
+}
+
 /* What no honest process writes, and what would be in the way for good. */
 static void
 restore_head(struct scoreboard *board)
 {
 	struct scoreboard_head *head = board->head;
 	uint32_t rows = atomic_load(&head->rows);
-	uint32_t high = atomic_load(&head->high);
 	uint32_t slots =
-	    backed(board, SLOTS_AT, CONNECTION_SIZE, slots_used(board));
+	    restore_high(board, &head->high, SLOTS_AT, CONNECTION_SIZE);
 
+	restore_high(board, &head->asked, ASKED_AT, sizeof(struct asked));
+	restore_high(board, &head->paths, PATHS_AT, ADDR_TEXT_MAX);
 	scoreboard_set_shape(head);
 	if (rows > SCOREBOARD_SERVICES ||
 	    backed(board, SERVICES_AT, sizeof(struct tally), rows) < rows)
 		atomic_store(&head->rows, rows_named(board));
-	if (high != slots)
-		(void)atomic_compare_exchange_strong(&head->high, &high, slots);
 	scoreboard_clear_hints_from(head, slots);
 }
 

@@ -38,8 +38,6 @@ bound(const struct scoreboard *copy, uint32_t rows, uint32_t high)
 		struct connection *slot = scoreboard_slot(copy, i);
 
 		slot->protocol[sizeof(slot->protocol) - 1] = '\0';
-		slot->backend[sizeof(slot->backend) - 1] = '\0';
-		slot->alpn[sizeof(slot->alpn) - 1] = '\0';
 		if (slot->start_us < 0 || slot->start_us > now_us)
 			slot->start_us = now_us;
 		if (slot->active_us < 0 || slot->active_us > now_us)
@@ -51,19 +49,24 @@ static int
 copy_all(const struct scoreboard *copy, int fd)
 {
 	struct scoreboard_head *head = copy->head;
-	uint32_t rows, high;
+	uint32_t rows, high, paths;
 	int r = copy_part(fd, head, 0, sizeof(*head));
 
 	if (r < 0)
 		return r;
 	rows = atomic_load(&head->rows);
 	high = atomic_load(&head->high);
+	paths = atomic_load(&head->paths);
 	if (!scoreboard_has_shape(head) || rows > SCOREBOARD_SERVICES ||
 	    high > SCOREBOARD_SLOTS)
 		return -EPROTO;
 	r = copy_part(fd, head, SERVICES_AT, rows * sizeof(struct tally));
 	if (r == 0)
 		r = copy_part(fd, head, SLOTS_AT, SLOT_AT(high) - SLOTS_AT);
+	/* What clients asked for is shown to nobody. */
+	if (r == 0)
+		r = copy_part(fd, head, PATHS_AT,
+		    (paths < high ? paths : high) * sizeof(copy->paths[0]));
 	if (r == 0)
 		bound(copy, rows, high);
 	return r;

@@ -36,7 +36,6 @@ note_facts(struct session *s, struct facts *facts)
 	const struct protocol *known = protocol_of(facts->bytes, facts->n);
 	const struct tls_hello *hello = facts_hello(facts);
 	struct connection *slot = s->slot;
-	struct line alpn = LINE(slot->alpn);
 	struct line protocol = LINE(slot->protocol);
 	struct tls_alpn_name name;
 	struct tls_alpn at;
@@ -53,8 +52,9 @@ note_facts(struct session *s, struct facts *facts)
 	at = hello->alpn;
 	if (!tls_alpn_next(facts->bytes, facts->n, &at, &name))
 		return;
-	line_escaped(&alpn, name.text, name.len);
-	s->one_alpn = hello->n_alpn == 1 && !alpn.cut && alpn.len == name.len;
+	s->one_alpn = scoreboard_set_alpn(
+			  s->generation->board, slot, name.text, name.len) &&
+	    hello->n_alpn == 1;
 }
 
 /* This one is counted already. */

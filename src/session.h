@@ -52,7 +52,7 @@ struct session {
 	const struct service *service; /* once it is decided */
 	enum session_stage stage;
 	uint8_t end; /* enum end, after SESSION_ENDS */
-	bool one_alpn; /* was offered, and slot->alpn is what it is */
+	bool one_alpn; /* was offered: scoreboard_alpn() */
 	struct peek peek;
 	union {
 		struct reach reach;

@@ -55,7 +55,8 @@ unreachable(struct session *s, int error)
 static const char *
 only_alpn(const struct session *s)
 {
-	return s->one_alpn ? s->slot->alpn : NULL;
+	return s->one_alpn ? scoreboard_alpn(s->generation->board, s->slot) :
+			     NULL;
 }
 
 static enum session_next
@@ -138,11 +139,10 @@ ask_for_program(struct session *s, struct await *await)
 static enum session_next
 start_asking(struct session *s, struct await *await)
 {
-	struct line text = LINE(s->slot->backend);
-
 	s->stage = SESSION_ASKING;
 	s->asking = deadline_after(clock_us(), s->service->limits.connect_ms);
-	line_text(&text, s->service->argv[0]);
+	scoreboard_set_program(
+	    s->generation->board, s->slot, s->service->argv[0]);
 	return ask_for_program(s, await);
 }
 
@@ -160,13 +160,13 @@ static enum session_next
 start_passing(struct session *s, struct await *await)
 {
 	const struct service *service = s->service;
-	struct line text = LINE(s->slot->backend);
+	struct scoreboard *board = s->generation->board;
 
 	s->stage = SESSION_PASSING;
-	addr_write(&text, &service->pass);
+	scoreboard_set_backend(board, s->slot, &service->pass);
 	session_learn_local(s);
 	s->extras = (struct proxy_extras){
-		.authority = scoreboard_name(s->generation->board, s->slot),
+		.authority = scoreboard_name(board, s->slot),
 		.alpn = only_alpn(s),
 	};
 	s->pass = (struct pass){

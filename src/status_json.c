@@ -55,19 +55,20 @@ write_connection(
 {
 	const struct tally *tally =
 	    scoreboard_tally(status->board, slot->service);
-	char buffer[ADDR_TEXT_MAX];
-	struct line host = LINE(buffer);
+	char client_text[ADDR_TEXT_MAX], backend_text[ADDR_TEXT_MAX];
+	struct line host = LINE(client_text), backend = LINE(backend_text);
 	struct addr client;
 
 	endpoint_to(&client, &slot->client);
 	if (client.len > 0)
 		addr_write_host(&host, &client);
+	scoreboard_write_backend(status->board, slot, &backend);
 	fprintf(out, "{\"pid\":%d", (int)scoreboard_owner(slot));
 	write_seconds(out, "age", status->now_us - slot->start_us);
 	write_text(out, "service", tally->name);
 	write_text(out, "client", host.text);
 	write_number(out, "client_port", slot->client.port);
-	write_text(out, "backend", slot->backend);
+	write_text(out, "backend", backend.text);
 	write_number(out, "bytes_in", atomic_load(&slot->bytes_in));
 	write_number(out, "bytes_out", atomic_load(&slot->bytes_out));
 	write_seconds(

@@ -88,7 +88,12 @@ put_client(struct line *cell, const struct status *status, size_t row)
 static void
 put_backend(struct line *cell, const struct status *status, size_t row)
 {
-	put_text(cell, connection(status, row)->backend);
+	char buffer[ADDR_TEXT_MAX];
+	struct line backend = LINE(buffer);
+
+	scoreboard_write_backend(
+	    status->board, connection(status, row), &backend);
+	put_text(cell, backend.text);
 }
 
 static void

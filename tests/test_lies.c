@@ -121,9 +121,18 @@ of_no_process(void)
 	forge(INT32_MIN, CONN_MOVING);
 }
 
+static void
+too_many_texts(void)
+{
+	board.head->asked = board.head->paths = UINT32_MAX;
+	ours->name_len = ours->alpn_len = ours->path_len = UINT8_MAX;
+	too_many();
+}
+
 static void (*const lies[])(void) = { too_many, sources_full, too_many_slots,
 	too_many_services, another_version, all_slots_seem_taken,
-	of_the_first_process, of_the_first_process_for_ever, of_no_process };
+	of_the_first_process, of_the_first_process_for_ever, of_no_process,
+	too_many_texts };
 
 START_TEST(a_lie_is_mended)
 {
@@ -190,8 +199,12 @@ mend_where_memory_is_short(const char *directory)
 	too_many();
 	board.head->high = SCOREBOARD_SLOTS;
 	board.head->rows = SCOREBOARD_SERVICES;
+	board.head->asked = board.head->paths = SCOREBOARD_SLOTS;
 	if (scoreboard_mend(&board, NULL, NULL) < 0)
 		_exit(2);
+	if (board.head->asked == SCOREBOARD_SLOTS ||
+	    board.head->paths == SCOREBOARD_SLOTS)
+		_exit(4);
 	_exit(board.head->connections == 1 && board.head->rows == 0 ? 0 : 3);
 }
 

@@ -25,7 +25,7 @@ struct row {
 	struct connection slot;
 	bool hide;
 	const char *text;
-	const char *server_name;
+	const char *server_name, *alpn, *backend;
 };
 
 static const struct row rows[] = {
@@ -37,26 +37,24 @@ static const struct row rows[] = {
 		.bytes_in = 3,
 		.bytes_out = 5,
 		.backend_port = 40000,
-		.protocol = "ssh",
-		.backend = "127.0.0.1:22" },
+		.protocol = "ssh" },
 	    false,
 	    "service=openssh client=203.0.113.5 client_port=52114 protocol=ssh "
 	    "backend=127.0.0.1:22 local_port=40000 bytes_in=3 bytes_out=5 "
 	    "wait_usec=1200 connect_usec=90 duration_usec=N "
 	    "end=client-closed",
-	    NULL },
+	    .backend = "127.0.0.1:22" },
 	{ "2001:db8::1", 1,
 	    { .service = 0,
 		.end = END_IDLE,
 		.wait_us = 0,
 		.connect_us = -1,
-		.protocol = "tls",
-		.alpn = "h2" },
+		.protocol = "tls" },
 	    false,
 	    "service=openssh client=2001:db8::1 client_port=1 protocol=tls "
 	    "server_name=www.example.net alpn=h2 bytes_in=0 bytes_out=0 "
 	    "wait_usec=0 duration_usec=N end=idle",
-	    "www.example.net" },
+	    .server_name = "www.example.net", .alpn = "h2" },
 	{ "203.0.113.5", 52114,
 	    { .service = 0,
 		.end = END_BACKEND_RESET,
@@ -65,35 +63,34 @@ static const struct row rows[] = {
 	    true,
 	    "service=openssh bytes_in=0 bytes_out=0 wait_usec=1 "
 	    "connect_usec=2 duration_usec=N end=backend-reset",
-	    NULL },
+	    .backend = NULL },
 	{ NULL, 0,
 	    { .service = CONN_NO_SERVICE,
 		.end = END_GONE,
 		.wait_us = -1,
 		.connect_us = -1 },
-	    false, "bytes_in=0 bytes_out=0 duration_usec=N end=gone", NULL },
+	    false, "bytes_in=0 bytes_out=0 duration_usec=N end=gone",
+	    .backend = NULL },
 	{ "203.0.113.5", 7,
 	    { .service = 0,
 		.end = END_REFUSED,
 		.wait_us = 1,
 		.connect_us = -1,
-		.error = ECONNREFUSED,
-		.backend = "unix:/run/a b" },
+		.error = ECONNREFUSED },
 	    false,
 	    "service=openssh client=203.0.113.5 client_port=7 "
 	    "backend=\"unix:/run/a b\" bytes_in=0 bytes_out=0 wait_usec=1 "
 	    "duration_usec=N error=\"Connection refused\" end=refused",
-	    NULL },
+	    .backend = "unix:/run/a b" },
 	{ NULL, 0,
 	    { .service = CONN_NO_SERVICE,
 		.end = END_NO_RULE,
 		.wait_us = -1,
-		.connect_us = -1,
-		.alpn = "a\"b\nUSHER_END=x\xff" },
+		.connect_us = -1 },
 	    false,
 	    "server_name=\"a\\tb\" alpn=\"a\\\"b\\nUSHER_END=x\\xff\" "
 	    "bytes_in=0 bytes_out=0 duration_usec=N end=no-rule",
-	    "a\tb" },
+	    .server_name = "a\tb", .alpn = "a\"b\nUSHER_END=x\xff" },
 };
 
 static struct connection *
@@ -106,9 +103,20 @@ record(const struct row *row)
 	if (row->server_name)
 		scoreboard_set_name(&board, slot, row->server_name,
 		    (uint8_t)strlen(row->server_name));
+	/* As whoever was broken into may have written it. */
+	if (row->alpn) {
+		scoreboard_set_alpn(&board, slot, "h2", 2);
+		strcpy(board.asked[0].alpn, row->alpn);
+	}
+	/* No assertion: LOG_FD may be where Check would note it. */
+	if (row->backend) {
+		if (addr_parse(
+			row->backend, strlen(row->backend), false, &addr) < 0)
+			abort();
+		scoreboard_set_backend(&board, slot, &addr);
+	}
 	slot->start_us = clock_us();
 	if (row->client) {
-		/* No assertion: LOG_FD may be where Check would note it. */
 		if (addr_parse_host(row->client, strlen(row->client), &addr) <
 		    0)
 			abort();

@@ -321,28 +321,6 @@ START_TEST(a_slot_is_claimed_once)
 }
 END_TEST
 
-START_TEST(a_name_goes_with_its_connection)
-{
-	struct endpoint client = client_of("203.0.113.5");
-	struct connection *first = scoreboard_take(&board, 10, &client);
-	struct connection *second = scoreboard_take(&board, 10, &client);
-	struct connection elsewhere = { .state = CONN_FREE };
-	char longest[CONNECTION_NAME_MAX];
-
-	memset(longest, 'x', sizeof(longest) - 1);
-	longest[sizeof(longest) - 1] = '\0';
-	ck_assert_str_eq(scoreboard_name(&board, first), "");
-	ck_assert_str_eq(scoreboard_name(&board, &elsewhere), "");
-	scoreboard_set_name(&board, first, longest, UINT8_MAX);
-	scoreboard_set_name(&board, second, "a.example", 9);
-	ck_assert_str_eq(scoreboard_name(&board, first), longest);
-	ck_assert_str_eq(scoreboard_name(&board, second), "a.example");
-	ck_assert(scoreboard_give_back(&board, second));
-	second = scoreboard_take(&board, 10, &client);
-	ck_assert_str_eq(scoreboard_name(&board, second), "");
-}
-END_TEST
-
 /* An offer is taken by the one, or back by the other, never both. */
 START_TEST(an_offer_is_taken_once)
 {
@@ -385,7 +363,6 @@ scoreboard_suite(void)
 	tcase_add_test(memory, mend_leaves_the_dead_to_whoever_reaps_them);
 	tcase_add_test(memory, mend_does_not_wait_for_strangers_to_reap);
 	tcase_add_test(memory, a_slot_is_claimed_once);
-	tcase_add_test(memory, a_name_goes_with_its_connection);
 	tcase_add_test(memory, an_offer_is_taken_once);
 	suite_add_tcase(suite, memory);
 	return suite;

@@ -30,23 +30,28 @@ close_board(void)
 START_TEST(a_snapshot_is_private_and_its_texts_end)
 {
 	struct connection *slot = scoreboard_take(&board, 10, &client);
+	char buffer[2 * ADDR_TEXT_MAX];
+	struct line text = LINE(buffer);
 	struct scoreboard copy;
 
 	scoreboard_service(&board, "openssh");
 	memset(board.services[0].name, 'x', SCOREBOARD_NAME_MAX);
-	memset(slot->backend, 'x', sizeof(slot->backend));
 	memset(slot->protocol, 'x', sizeof(slot->protocol));
-	memset(slot->alpn, 'x', sizeof(slot->alpn));
+	scoreboard_set_program(&board, slot, "/bin/cat");
+	memset(board.paths, 'x', 2 * sizeof(board.paths[0]));
+	slot->path_len = UINT8_MAX;
 	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), 0);
 	slot->bytes_in = 9;
+	memset(board.paths, 'y', sizeof(board.paths[0]));
 	slot = scoreboard_slot(&copy, 0);
 	ck_assert_uint_eq(slot->bytes_in, 0);
 	ck_assert_int_eq(slot->pid, getpid());
 	ck_assert_uint_eq(
 	    strlen(copy.services[0].name), SCOREBOARD_NAME_MAX - 1);
-	ck_assert_uint_eq(strlen(slot->backend), sizeof(slot->backend) - 1);
 	ck_assert_uint_eq(strlen(slot->protocol), sizeof(slot->protocol) - 1);
-	ck_assert_uint_eq(strlen(slot->alpn), sizeof(slot->alpn) - 1);
+	scoreboard_write_backend(&copy, slot, &text);
+	ck_assert_uint_eq(text.len, ADDR_TEXT_MAX - 1);
+	ck_assert_uint_eq(strspn(buffer, "x"), ADDR_TEXT_MAX - 1);
 	scoreboard_close(&copy);
 }
 END_TEST
@@ -78,10 +83,14 @@ START_TEST(a_reader_bounds_what_the_head_claims)
 
 	board.head->high = UINT32_MAX;
 	board.head->rows = UINT32_MAX;
+	board.head->asked = UINT32_MAX;
+	board.head->paths = UINT32_MAX;
 	ck_assert_int_eq(scoreboard_snapshot(&copy, board.fd), -EPROTO);
 	ck_assert_uint_eq(scoreboard_service(&board, "a"), CONN_NO_SERVICE);
 	ck_assert_int_eq(scoreboard_mend(&board, NULL, NULL), 0);
 	ck_assert_uint_eq(scoreboard_service(&board, "a"), 0);
+	ck_assert_uint_le(board.head->asked, SCOREBOARD_SLOTS);
+	ck_assert_uint_le(board.head->paths, SCOREBOARD_SLOTS);
 }
 END_TEST
 

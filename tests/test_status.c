@@ -50,6 +50,15 @@ end(struct connection *slot, enum end how)
 	scoreboard_give_back(&board, slot);
 }
 
+static void
+go_to(struct connection *slot, const char *backend)
+{
+	struct addr to;
+
+	ck_assert_int_eq(addr_parse(backend, strlen(backend), false, &to), 0);
+	scoreboard_set_backend(&board, slot, &to);
+}
+
 /* What the golden texts below show. */
 static void
 make_board(void)
@@ -67,9 +76,9 @@ make_board(void)
 	end(add("192.0.2.1", 2, SECOND, ssh), END_IDLE);
 	end(add("192.0.2.1", 3, SECOND, CONN_NO_SERVICE), END_GONE);
 	slot = add("2001:db8::1", 443, 2500000, odd);
-	strcpy(slot->backend, "unix:/run/\"x\"");
+	scoreboard_set_program(&board, slot, "unix:/run/\"x\"");
 	slot = add("203.0.113.5", 52114, 61 * (int64_t)SECOND, ssh);
-	strcpy(slot->backend, "127.0.0.1:22");
+	go_to(slot, "127.0.0.1:22");
 	slot->bytes_in = 12345;
 	slot->bytes_out = 6789012;
 	add(NULL, 0, 10, CONN_NO_SERVICE);
