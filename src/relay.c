@@ -216,12 +216,18 @@ is_plain(const struct relay *relay, int side)
 	return relay->plain[side] && !(relay->ready[side] & POLLPRI);
 }
 
-/* FIN has come, and no RST: what is left to read is all there will be. */
+/*
+ * FIN has come, and no RST: what is left to read is all there will be.  When
+ * ours is on its way, too, that is POLLHUP.
+ */
 static bool
 has_ended(const struct relay *relay, int side)
 {
-	return is_plain(relay, side) &&
-	    (relay->ready[side] & (POLLRDHUP | POLLHUP | POLLERR)) == POLLRDHUP;
+	const struct pump *out = side == CLIENT ? &relay->down : &relay->up;
+	short unexpected = POLLERR | (out->done ? 0 : POLLHUP);
+
+	return is_plain(relay, side) && relay->ready[side] & POLLRDHUP &&
+	    !(relay->ready[side] & unexpected);
 }
 
 /*

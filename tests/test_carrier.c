@@ -159,6 +159,58 @@ START_TEST(hears_no_more_of_what_others_have_open)
 }
 END_TEST
 
+/* Sends a byte, then FIN or RST; returns what the other side hears of it. */
+static short
+send_last(int from, int to, bool in_order)
+{
+	const struct linger none = { .l_onoff = 1 };
+	struct pollfd heard = { .fd = to, .events = POLLIN | POLLRDHUP };
+
+	ck_assert_int_eq(send(from, "x", 1, 0), 1);
+	rig_await(to, POLLIN, RIG_PATIENCE_MS);
+	if (in_order) {
+		ck_assert_int_eq(shutdown(from, SHUT_WR), 0);
+	} else {
+		(void)setsockopt(
+		    from, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+		(void)close(from);
+	}
+	rig_await(to, POLLRDHUP, RIG_PATIENCE_MS);
+	ck_assert_int_eq(poll(&heard, 1, 0), 1);
+	return heard.revents;
+}
+
+/* Once both ends are known no read is spent on hearing of them; a RST is. */
+START_TEST(ends_with_the_last_byte)
+{
+	const struct rig_options options = { .kind = RIG_TCP };
+	const bool in_order = _i == 0;
+	struct relay relay;
+	int client[2], backend[2];
+	short heard;
+
+	rig_pair(&options, client);
+	rig_pair(&options, backend);
+	relay_init(
+	    &relay, client[1], backend[0], &connections[0], &rig_forever, NULL);
+	relay.plain[CLIENT] = relay.plain[BACKEND] = true;
+	relay_notice(&relay, BACKEND, send_last(backend[1], backend[0], true));
+	ck_assert_int_eq(relay_step(&relay, clock_us()), END_NONE);
+	ck_assert(relay.down.done);
+	heard = send_last(client[0], client[1], in_order);
+	ck_assert(heard & POLLHUP);
+	relay_notice(&relay, CLIENT, heard);
+	ck_assert_int_eq(relay_step(&relay, clock_us()),
+	    in_order ? END_BACKEND_CLOSED : END_NONE);
+	ck_assert_uint_eq(connections[0].bytes_in, 1);
+	if (!in_order)
+		ck_assert_int_eq(
+		    relay_step(&relay, clock_us()), END_CLIENT_RESET);
+	pump_free(&relay.up);
+	pump_free(&relay.down);
+}
+END_TEST
+
 /* One reader is slow, and holds up nobody but its own writer. */
 START_TEST(carries_many_at_once)
 {
@@ -217,6 +269,7 @@ carrier_suite(void)
 	tcase_add_test(tcase, forgets_one_that_is_released_in_the_queue);
 	tcase_add_loop_test(
 	    tcase, hears_no_more_of_what_others_have_open, 0, 2);
+	tcase_add_loop_test(tcase, ends_with_the_last_byte, 0, 2);
 	tcase_add_loop_test(tcase, carries_many_at_once, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite;
