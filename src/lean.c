@@ -19,7 +19,7 @@
 #define OLD_STACK_MAX (1024 * 1024)
 /* More than anybody here has used of it, less than the gap. */
 #define OLD_STACK_USED (128 * 1024)
-/* More than the vdso or its data; a static program has nothing beside them. */
+/* More than the vdso or its data. */
 #define VDSO_MAX (64 * 1024)
 
 /*
@@ -81,25 +81,6 @@ keep_title(int argc, char **argv)
 	title_size = n;
 }
 
-void
-lean_begin(int argc, char **argv)
-{
-	/* Where it begins; its data is before that. */
-	uintptr_t vdso = (uintptr_t)getauxval(AT_SYSINFO_EHDR);
-
-	if (argc > 0)
-		keep_title(argc, argv);
-	if (vdso != 0)
-		(void)munmap((void *)(vdso - VDSO_MAX), 2 * VDSO_MAX);
-}
-
-/* The page of at, or of the byte before it if it is a page's first. */
-static void *
-page_before(const void *at)
-{
-	return (void *)(((uintptr_t)at - 1) & ~(page_size() - 1));
-}
-
 /*
  * At the very end of the stack is the name that the program was started by,
  * and a null pointer.  Returns 0 if it does not look like that.
@@ -114,6 +95,76 @@ end_of_stack(void)
 		return 0;
 	end = (uintptr_t)name + strlen(name) + 1 + sizeof(void *);
 	return end % page_size() == 0 ? end : 0;
+}
+
+/*
+ * Where the vdso is, with its data, which is before it: a static program has
+ * nothing beside them but the stack, which they can follow at once, where the
+ * kernel does not put them among the mappings.  to == 0: it is not there.
+ */
+static struct {
+	uintptr_t from, to;
+} vdso;
+
+static void
+find_vdso(void)
+{
+	uintptr_t at = (uintptr_t)getauxval(AT_SYSINFO_EHDR);
+	uintptr_t stack = end_of_stack();
+
+	if (at == 0 || stack == 0)
+		return;
+	vdso.from = at - VDSO_MAX;
+	vdso.to = at + VDSO_MAX;
+	if (stack <= at && stack > vdso.from)
+		vdso.from = stack;
+}
+
+void
+lean_begin(int argc, char **argv)
+{
+	if (argc > 0)
+		keep_title(argc, argv);
+	find_vdso();
+}
+
+static bool
+is_mapped(uintptr_t page)
+{
+	unsigned char unused;
+
+	return mincore((void *)page, page_size(), &unused) == 0;
+}
+
+void
+lean_measure_vdso(void)
+{
+	while (vdso.from < vdso.to && !is_mapped(vdso.from))
+		vdso.from += page_size();
+	while (vdso.from < vdso.to && !is_mapped(vdso.to - page_size()))
+		vdso.to -= page_size();
+}
+
+void
+lean_drop_vdso(void)
+{
+	if (vdso.to == 0)
+		return;
+	(void)munmap((void *)vdso.from, vdso.to - vdso.from);
+	vdso.to = 0;
+}
+
+bool
+lean_has_vdso(void)
+{
+	return vdso.to != 0;
+}
+
+/* The page of at, or of the byte before it if it is a page's first. */
+static void *
+page_before(const void *at)
+{
+	return (void *)(((uintptr_t)at - 1) & ~(page_size() - 1));
 }
 
 /* Tells the kernel where the arguments are. */
@@ -222,6 +273,22 @@ lean_begin(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
+}
+
+void
+lean_drop_vdso(void)
+{
+}
+
+void
+lean_measure_vdso(void)
+{
+}
+
+bool
+lean_has_vdso(void)
+{
+	return true;
 }
 
 _Noreturn void

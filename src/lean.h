@@ -9,12 +9,25 @@
 #ifndef USHER_LEAN_H
 #define USHER_LEAN_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /*
  * First of all in main(), before anything is mapped: moves the arguments to
- * where they outlive the stack, and argv[] with them, and gives back the vdso.
- * From here on clock_gettime() must not be called (clock_us() may be).
+ * where they outlive the stack, and argv[] with them.
  */
 void lean_begin(int argc, char **argv);
+
+/*
+ * Gives back the vdso, by which clock_gettime() must not have been called
+ * yet: from here on it must not be at all (clock_us() may be).  Before
+ * anything is mapped, unless lean_measure_vdso() was called before that.
+ */
+void lean_drop_vdso(void);
+void lean_measure_vdso(void);
+
+/* Whether clock_gettime() may be called, for the first time, by now. */
+bool lean_has_vdso(void);
 
 /*
  * Calls run on a stack of 64 KB in the program's own data, after giving back

@@ -294,6 +294,7 @@ listener_run(
 		_exit(0);
 	if (g->rules->settings.isolation == ISOLATION_SHARED)
 		crew_run(g, listeners, n);
+	lean_drop_vdso();
 	/* Once, and every child is born restricted. */
 	if (confine(g->rules, g->relay_exe, &g->board->head->told) < 0)
 		_exit(1);

@@ -150,5 +150,6 @@ main(int argc, char **argv)
 	catch_signal(SIGTERM);
 	log_adopt("usher-relay", handover.log_kind);
 	lean_begin(argc, argv);
+	lean_drop_vdso();
 	lean_run(carry);
 }

@@ -274,6 +274,9 @@ serve(const struct arguments *args)
 	if (reload_read(RULES_FD, &options.rules) < 0)
 		return EXIT_FAILURE;
 	(void)close(RULES_FD);
+	/* Else it is not worth having until other rules come. */
+	if (options.rules->settings.isolation != ISOLATION_SHARED)
+		lean_drop_vdso();
 	log_open("usherd", options.rules->settings.log_target);
 	options.notify = notify_open();
 	options.watchdog_us = watchdog_us();
@@ -292,6 +295,10 @@ main(int argc, char **argv)
 	lean_join_data();
 	if (!parse_arguments(argc, argv, &args))
 		return usage();
+	if (args.serve)
+		lean_measure_vdso(); /* the rules may say that it is needed */
+	else
+		lean_drop_vdso();
 	if (fd_sanitise_standard() < 0)
 		return EXIT_FAILURE;
 	signals_take();
