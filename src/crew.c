@@ -186,5 +186,7 @@ crew_run(const struct generation *g, const struct listener *listeners, size_t n)
 	/* Once, and every worker is born restricted. */
 	if (r < 0 || confine(g->rules, g->relay_exe, &g->board->head->told) < 0)
 		_exit(1);
+	if (lean_has_vdso())
+		clock_by_vdso();
 	lean_run(lead);
 }
