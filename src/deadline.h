@@ -40,6 +40,14 @@ void clock_tick(void);
 void clock_waited(void);
 
 /*
+ * The same where somebody else has measured the wait: it took us
+ * microseconds; < 0: nobody has.  Most often that is added to the last tick
+ * and the clock is not read.  Ticks lag by what is done between waits, so
+ * only a few in a row are made in this way, and only after short ones.
+ */
+void clock_waited_for(int64_t us);
+
+/*
  * A deadline ms milliseconds after start_us; ms < 0, and what is beyond all
  * time, means never.
  */

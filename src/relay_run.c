@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "relay.h"
+#include "waits.h"
 
 #define ROUNDS 16 /* without a wait, before signals are let in */
 #define BURST 16 /* steps in bulk, without a wait or a look at the clock */
@@ -61,22 +62,15 @@ watch(const struct relay *relay, int side)
 
 /* Sleeps until a socket is ready, the deadline passes or a signal comes. */
 static void
-wait_for(struct relay *relay, struct deadline until, int64_t now_us,
-    const sigset_t *mask)
+wait_for(struct relay *relay, struct deadline until, const sigset_t *mask)
 {
 	struct pollfd polls[SIDES] = {
 		watch(relay, CLIENT),
 		watch(relay, BACKEND),
 	};
-	int ms = deadline_left(until, now_us);
-	struct timespec left = {
-		.tv_sec = ms / 1000,
-		.tv_nsec = ms % 1000 * 1000000L,
-	};
 
-	if (ppoll(polls, SIDES, ms < 0 ? NULL : &left, mask) <= 0)
+	if (wait_briefly(polls, SIDES, until, mask) <= 0)
 		polls[CLIENT].revents = polls[BACKEND].revents = 0;
-	clock_waited();
 	for (int side = 0; side < SIDES; side++)
 		relay->ready[side] = polls[side].revents;
 	relay->up.promised = polls[CLIENT].revents & POLLIN;
@@ -143,7 +137,7 @@ relay_run(struct relay *relay, const volatile int *stop)
 			let_signals_in(&mask);
 		/* What was peeked at is there: nobody need be asked. */
 		if (round > 1 || !relay_can_step(relay))
-			wait_for(relay, until, now, &mask);
+			wait_for(relay, until, &mask);
 		now = clock_us();
 		end = work(relay, now);
 		if (end != END_NONE)

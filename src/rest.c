@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "lean.h"
+#include "waits.h"
 
 #if defined(__x86_64__) && defined(__LP64__) && !defined(__GLIBC__) && \
     !defined(__PIC__)
@@ -17,8 +18,6 @@
 #if CODE_IN_ONE_PIECE
 
 #define PAGE ((uintptr_t)4096)
-/* The kernel's signal sets, whatever the C library's look like. */
-#define KERNEL_SIGSET 8
 
 static inline __attribute__((always_inline)) long
 ask(long call, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e)

@@ -96,6 +96,7 @@ carry(void)
 	enum end end;
 
 	lean_forget_data();
+	clock_tick();
 	record = find_record();
 	if (!handover.caged)
 		tighten(false);

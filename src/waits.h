@@ -14,6 +14,8 @@
 
 #include "deadline.h"
 
+#define KERNEL_SIGSET 8 /* bytes of a set of signals, as the kernel has it */
+
 /*
  * ppoll() until one of the n descriptors is ready, the deadline passes or
  * *stop (may be NULL) is non-zero.  Returns how many are ready, 0 at the
@@ -28,6 +30,14 @@ int wait_poll(struct pollfd *fds, nfds_t n, struct deadline until,
  * as soon as any signal came; which it was is for the caller to find out.
  */
 int wait_any(struct pollfd *fds, nfds_t n, struct deadline until);
+
+/*
+ * One ppoll() with a mask, for who waits again and again: what the kernel says
+ * was left of the wait tells the time, too; see clock_waited_for().  How many
+ * are ready, 0 at the deadline, or -errno: a signal ends it with -EINTR.
+ */
+int wait_briefly(
+    struct pollfd *fds, nfds_t n, struct deadline until, const sigset_t *mask);
 
 /*
  * What somebody waits for, and what came of it: the currency between a piece

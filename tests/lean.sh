@@ -10,3 +10,20 @@ for when in at-once late never; do
 		"$lean" "$when" "$pages"
 	done
 done
+
+# What serves a connection is on pages that one fault maps (Makefile.am).
+nm "${builddir:-.}/src/usherd" | awk '
+	{ at[$3] = $1 }
+	END {
+		n = split("alone_run relay_run log_end session_step " \
+		    "accept4 connect ppoll recvfrom sendmsg sendto " \
+		    "shutdown writev", names, " ")
+		start = substr(at["__executable_start"], 1, 12)
+		for (i = 1; i <= n; i++)
+			if (substr(at[names[i]], 1, 12) != start) {
+				print names[i] " is at " at[names[i]] \
+				    ", not near " start "0000"
+				bad = 1
+			}
+		exit bad
+	}'

@@ -68,6 +68,32 @@ START_TEST(clock_goes_on)
 }
 END_TEST
 
+/* What a wait took is added, if it was short, and not for ever. */
+START_TEST(ticks_by_what_a_wait_took)
+{
+	const int64_t hour = INT64_C(3600000000);
+	int64_t before = clock_us();
+	int guessed = 0;
+
+	clock_waited_for(5000); /* nothing ticks yet */
+	ck_assert(clock_us() < before + 5000);
+	clock_tick();
+	before = clock_us();
+	clock_waited_for(5000);
+	ck_assert(clock_us() == before + 5000);
+	/* Read again: with a wait of no length it would be the same. */
+	while (clock_us() == before + 5000) {
+		clock_waited_for(0);
+		ck_assert_int_lt(guessed++, 100);
+	}
+	ck_assert_int_gt(guessed, 1);
+	clock_waited_for(hour);
+	ck_assert(clock_us() < before + hour);
+	clock_waited_for(-1);
+	ck_assert(clock_us() < before + hour);
+}
+END_TEST
+
 Suite *deadline_suite(void);
 
 Suite *
@@ -82,6 +108,7 @@ deadline_suite(void)
 	    tests, never_overflows, 0, sizeof(afters) / sizeof(afters[0]));
 	tcase_add_test(tests, first_of_two);
 	tcase_add_test(tests, clock_goes_on);
+	tcase_add_test(tests, ticks_by_what_a_wait_took);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

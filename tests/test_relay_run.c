@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "relay_rig.h"
+#include "waits.h"
 
 #define BULK (1 << 20) /* fits into the buffers on the way */
 
@@ -18,10 +19,10 @@ ssize_t __real_splice(
     int from, loff_t *from_at, int to, loff_t *to_at, size_t n, unsigned flags);
 ssize_t __wrap_splice(
     int from, loff_t *from_at, int to, loff_t *to_at, size_t n, unsigned flags);
-int __real_ppoll(struct pollfd *polls, nfds_t n, const struct timespec *left,
-    const sigset_t *mask);
-int __wrap_ppoll(struct pollfd *polls, nfds_t n, const struct timespec *left,
-    const sigset_t *mask);
+int __real_wait_briefly(
+    struct pollfd *fds, nfds_t n, struct deadline until, const sigset_t *mask);
+int __wrap_wait_briefly(
+    struct pollfd *fds, nfds_t n, struct deadline until, const sigset_t *mask);
 
 ssize_t
 __wrap_splice(
@@ -32,11 +33,11 @@ __wrap_splice(
 }
 
 int
-__wrap_ppoll(struct pollfd *polls, nfds_t n, const struct timespec *left,
-    const sigset_t *mask)
+__wrap_wait_briefly(
+    struct pollfd *fds, nfds_t n, struct deadline until, const sigset_t *mask)
 {
 	waits += splices > 0;
-	return __real_ppoll(polls, n, left, mask);
+	return __real_wait_briefly(fds, n, until, mask);
 }
 
 /* With a wait for each it would be two splices a wait: one in and one out. */
