@@ -113,6 +113,17 @@ close_pipe(struct pump *pump)
 	pump->piped = 0;
 }
 
+/* Returns the size that it has then; -1: nobody knows. */
+static int
+enlarge(int pipe)
+{
+	int size = fcntl(pipe, F_SETPIPE_SZ, PUMP_PIPE);
+
+	if (size < 0)
+		size = fcntl(pipe, F_SETPIPE_SZ, PUMP_PIPE / 2);
+	return size < 0 ? fcntl(pipe, F_GETPIPE_SZ) : size;
+}
+
 /*
  * Opens the pipe.  An unprivileged user has a limited number of pages in all
  * pipes; beyond it they come small, and then copying is no worse.
@@ -120,15 +131,12 @@ close_pipe(struct pump *pump)
 static void
 open_pipe(struct pump *pump)
 {
-	int ends[2], size;
+	int ends[2];
 
 	if (pump->no_splice || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return;
-	size = fcntl(ends[1], F_SETPIPE_SZ, PUMP_PIPE);
-	if (size < 0)
-		size = fcntl(ends[1], F_GETPIPE_SZ);
 	memcpy(pump->pipe, ends, sizeof(ends));
-	if (size < PUMP_PIPE_MIN)
+	if (enlarge(ends[1]) < PUMP_PIPE_MIN)
 		close_pipe(pump);
 }
 

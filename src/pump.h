@@ -20,7 +20,7 @@
 
 #define PUMP_BUFFER (32 * 1024) /* bytes of one copy */
 #define PUMP_SCRATCH (64 * 1024) /* room in what all pumps share */
-#define PUMP_PIPE (256 * 1024) /* bytes of one splice */
+#define PUMP_PIPE (512 * 1024) /* bytes of one splice */
 #define PUMP_PIPE_MIN (64 * 1024) /* with less, copying is as good */
 #define PUMP_PAGE 4096 /* buffers begin at a multiple of it */
 #define PUMP_BULK 2 /* full buffers that make it bulk */

@@ -1,6 +1,7 @@
 #include "pump.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -197,6 +198,71 @@ START_TEST(hurries_before_it_goes_elsewhere)
 }
 END_TEST
 
+enum { LARGE = 2 * PUMP_PIPE, PIPES_MAX = 400 };
+
+/*
+ * Opens pipes of so many bytes for as long as there are any; returns how many
+ * it has, at ends.
+ */
+static int
+open_pipes(int (*ends)[2], int size)
+{
+	int n = 0;
+
+	for (;; n++) {
+		ck_assert_int_lt(n, PIPES_MAX);
+		ck_assert_int_eq(pipe(ends[n]), 0);
+		(void)fcntl(ends[n][1], F_SETPIPE_SZ, size);
+		if (fcntl(ends[n][1], F_GETPIPE_SZ) < size)
+			break;
+	}
+	(void)close(ends[n][0]);
+	(void)close(ends[n][1]);
+	return n;
+}
+
+/* Leaves no more than n bytes of pipes, and no less but for some pages. */
+static void
+leave_pipes(int n)
+{
+	static int large[PIPES_MAX][2], small[PIPES_MAX][2];
+	int got;
+
+	if (geteuid() == 0) /* to whom no limit applies; nor has it others' */
+		ck_assert_int_eq(setuid(60000 + (uid_t)getpid() % 5000), 0);
+	got = open_pipes(large, LARGE);
+	ck_assert_int_ge(got, 1);
+	(void)close(large[got - 1][0]);
+	(void)close(large[got - 1][1]);
+	got = open_pipes(small, PUMP_PIPE_MIN);
+	ck_assert_int_ge(got, n / PUMP_PIPE_MIN);
+	for (; n >= PUMP_PIPE_MIN; n -= PUMP_PIPE_MIN) {
+		(void)close(small[--got][0]);
+		(void)close(small[got][1]);
+	}
+}
+
+static const struct {
+	int left, size; /* of what is left, it takes so much */
+} pipes[] = {
+	{ PUMP_PIPE + PUMP_PIPE_MIN, PUMP_PIPE },
+	{ PUMP_PIPE - PUMP_PIPE_MIN, PUMP_PIPE / 2 },
+	{ PUMP_PIPE_MIN, PUMP_PIPE_MIN },
+	{ 0, -1 },
+};
+
+/* All pipes of a user have a limit in common. */
+START_TEST(takes_the_largest_pipe_there_is)
+{
+	leave_pipes(pipes[_i].left);
+	rig_send(source, 0, 4 * PUMP_BUFFER);
+	run();
+	rig_receive(sink, 0, 4 * PUMP_BUFFER);
+	ck_assert(pump_in_bulk(&pump));
+	ck_assert_int_eq(fcntl(pump.pipe[1], F_GETPIPE_SZ), pipes[_i].size);
+}
+END_TEST
+
 Suite *pump_suite(void);
 
 Suite *
@@ -214,6 +280,8 @@ pump_suite(void)
 	tcase_add_test(tcase, does_not_settle_without_them);
 	tcase_add_test(tcase, hurries_before_it_writes);
 	tcase_add_test(tcase, hurries_before_it_goes_elsewhere);
+	tcase_add_loop_test(tcase, takes_the_largest_pipe_there_is, 0,
+	    sizeof(pipes) / sizeof(pipes[0]));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -24,7 +24,7 @@
 
 #define BACKLOG 4096
 #define COPY (32 * 1024)
-#define PIPE (256 * 1024) /* as everybody here has it */
+#define PIPE (512 * 1024) /* as usher has it, others half of it */
 #define FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
 
 /* One direction. */
