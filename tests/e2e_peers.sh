@@ -158,6 +158,7 @@ chmod 711 "$tmp"
 
 {
 	echo 'log-target = stderr'
+	echo "isolation = ${ISOLATION:-connection}"
 	echo 'accept-proxy = 127.0.0.8'
 	# Only root may let others in, by sshd; this is what says so.
 	[ "$(id -u)" -ne 0 ] || echo 'user = root'

@@ -70,6 +70,7 @@ write_rules()
 {
 	cat <<-END
 		log-target = stderr
+		isolation = ${ISOLATION:-connection}
 		user = root
 		[walter]
 		payload = "walter"

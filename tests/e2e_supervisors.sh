@@ -39,6 +39,7 @@ write_rules()
 	cat >"$tmp/usher.conf" <<-END
 		listen = $host:$port
 		log-target = stderr
+		isolation = ${ISOLATION:-connection}
 		[$1]
 		protocol = any
 		backend = $host:${backend[$1]}

@@ -27,6 +27,7 @@ write_rules()
 
 	cat <<-END
 		log-target = stderr
+		isolation = ${ISOLATION:-connection}
 		connect-timeout = 400ms
 		listen = 127.0.0.1:443 192.0.2.1:443 [2001:db8:1::1]:443
 	END

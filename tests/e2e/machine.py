@@ -12,8 +12,8 @@ import signal
 import socket
 import subprocess
 
-from wire import (Backend, Client, Failure, expect, is_sanitized, program, tmp,
-                  wait_for)
+from wire import (Backend, Client, Failure, expect, is_sanitized, isolation,
+                  program, tmp, wait_for)
 
 UNIT = "usher.service"
 SOCKET = "usher.socket"
@@ -112,7 +112,9 @@ def write(path, text):
 
 
 def rules(text, path=RULES):
-    return write(path, text)
+    """With a line more, before the first section: of the isolation."""
+    return write(path, text.replace(
+        "[", "isolation = %s\n[" % isolation, 1))
 
 
 def drop_in(unit, text, name="test.conf"):
