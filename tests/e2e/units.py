@@ -92,6 +92,25 @@ def _():
     client.close()
 
 
+def mappings(pid):
+    with open("/proc/%d/maps" % pid) as f:
+        return f.read()
+
+
+@check("what it need not have it has given back")
+def _():
+    port = serving()
+    client = greeted(port, "old")
+    acceptor = children_of(main_pid())[0]
+    pids = [acceptor, *children_of(acceptor)]
+    if ".so" in mappings(acceptor):
+        raise Skipped("memory is that of a sanitizer or of a large libc")
+    for pid in pids:
+        same("[vdso]" in mappings(pid), shared, "the vdso of %d" % pid)
+        expect("[stack]" not in mappings(pid), "stack of %d" % pid)
+    client.close()
+
+
 @check("without rules that can be read it says so and tries again")
 def _():
     port = serving("nonsense\n" + to("old"))
