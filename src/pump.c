@@ -13,6 +13,7 @@
 #include "fd.h"
 
 #define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
+#define COPIES 64 /* 2 MB, where there was no pipe to be had */
 
 /* In every read nothing of the last one is left: one will do for all. */
 PUMP_MEMORY(pump_shared, PUMP_SCRATCH);
@@ -133,11 +134,24 @@ open_pipe(struct pump *pump)
 {
 	int ends[2];
 
+	pump->copies = COPIES;
 	if (pump->no_splice || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return;
 	memcpy(pump->pipe, ends, sizeof(ends));
 	if (enlarge(ends[1]) < PUMP_PIPE_MIN)
 		close_pipe(pump);
+	else
+		pump->copies = 0;
+}
+
+/* Not at each read, where there is none to be had. */
+static void
+try_pipe(struct pump *pump)
+{
+	if (pump->copies > 0)
+		pump->copies--;
+	else
+		open_pipe(pump);
 }
 
 void
@@ -311,7 +325,7 @@ read_and_write(struct pump *pump)
 	bool copying = false;
 
 	if (pump->pipe[0] < 0 && pump_in_bulk(pump))
-		open_pipe(pump);
+		try_pipe(pump);
 	if (pump->pipe[0] < 0)
 		return copy(pump);
 	result = splice_through(pump, &copying);

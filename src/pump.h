@@ -64,6 +64,7 @@ struct pump {
 	 */
 	bool packs : 1;
 	uint8_t full_reads; /* in a row, up to PUMP_BULK */
+	uint8_t copies; /* reads before a pipe is asked for again */
 	int64_t active_us; /* for the caller: when it last moved something */
 	_Atomic uint64_t *count; /* of bytes written to "to" */
 };
