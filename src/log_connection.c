@@ -12,6 +12,7 @@
 
 /* Longest value of one field, before it is escaped. */
 #define VALUE_MAX 320
+#define BEHIND_US 1000000 /* a process's clock, at most */
 
 /* What the fields are taken from. */
 struct subject {
@@ -166,11 +167,15 @@ is_error(unsigned end)
 	    end == END_CONNECT_TIMEOUT || end == END_LIMIT || end == END_ERROR;
 }
 
-/* A period longer than any cannot be: nobody is to be silenced for good. */
+/*
+ * A period longer than any cannot be: nobody is to be silenced for good.  But
+ * processes look at the clock now and then only, and some are behind.
+ */
 static bool
 is_over(int64_t until_us, int64_t now_us)
 {
-	return now_us >= until_us || until_us > now_us + LOG_PERIOD_US;
+	return now_us >= until_us ||
+	    until_us > now_us + LOG_PERIOD_US + BEHIND_US;
 }
 
 /*

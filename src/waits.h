@@ -14,7 +14,7 @@
 
 #include "deadline.h"
 
-#define KERNEL_SIGSET 8 /* bytes of a set of signals, as the kernel has it */
+#define KERNEL_SIGSET (_NSIG / 8) /* bytes of the kernel's set of signals */
 
 /*
  * ppoll() until one of the n descriptors is ready, the deadline passes or
