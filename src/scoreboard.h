@@ -76,7 +76,7 @@ struct scoreboard_head {
 
 /*
  * What the client of a slot asked for.  Few bytes come first: with a name of
- * usual length they are on one page, wherever the row begins.
+ * usual length they are most often on one page.
  */
 struct asked {
 	char alpn[CONNECTION_ALPN_MAX];

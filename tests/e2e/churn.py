@@ -278,7 +278,7 @@ def _():
     expect(max(own) <= (80 if shared else 12), "private kilobytes: %s" % own)
     # Code and scoreboard are shared by as many as there are: in shared mode
     # that may be one.
-    expect(sum(all_of) <= 120 + 60 * len(relays) if shared else
+    expect(sum(all_of) <= 140 + 60 * len(relays) if shared else
            max(all_of) <= 24, "kilobytes in all: %s" % all_of)
     print("# private %d to %d kB, in all %d to %d kB, descriptors %d" % (
         min(own), max(own), min(all_of), max(all_of), len(fds(min(relays)))))
