@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define BACKLOG 4096
+
 int64_t
 now_ns(void)
 {
@@ -130,6 +132,24 @@ connect_begin(uint16_t port, bool blocking)
 		return error;
 	}
 	return server;
+}
+
+int
+listen_on(uint16_t port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int on = 1;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (listener < 0 ||
+	    bind(listener, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+	    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) <
+		0 ||
+	    listen(listener, BACKLOG) < 0)
+		fail("listen");
+	return listener;
 }
 
 int

@@ -86,6 +86,9 @@ void greeting_answer(struct greeting *ret, const struct options *options);
  */
 int connect_begin(uint16_t port, bool blocking);
 
+/* A listener at 127.0.0.1:port, blocking; or exits 1. */
+int listen_on(uint16_t port);
+
 /* Connects and sends the greeting, blocking.  Returns it, or -errno. */
 int connect_greet(uint16_t port, const struct greeting *greeting);
 

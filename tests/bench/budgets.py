@@ -90,19 +90,24 @@ def _spawn_bounds(results, processors):
                     if rate and turn in spawn.rounds}))
 
 
-# The program that does the least that can be done, with a process for each
-# connection, and whose figures it bounds: {peer: prefixes of figures}.
-FLOOR = "floor"
-BOUNDED = {"usher": ("bulk.", "rtt.", "rate.", "flood."),
-           "usher-shared": ("bulk.", "rtt.")}
+# Programs that do the least that can be done, with a process for each
+# connection, a process for many, and no relay; and whose figures they bound.
+FLOORS = (("floor", "usher", ("bulk.", "rtt.", "rate.", "flood."),
+           "a relay and nothing else"),
+          ("floor", "usher-shared", ("bulk.", "rtt."),
+           "a relay and nothing else"),
+          ("floor-shared", "usher-shared", ("rate.", "tls."),
+           "a relay and nothing else"),
+          ("floor-exec", "usher-exec", ("bulk.", "rtt."),
+           "the program and nothing else"))
+FLOOR_PEERS = {floor for floor, *_ in FLOORS}
 
 
 def _floor_bounds(results):
     for figure, peer in list(results.values):
-        for bounded, prefixes in BOUNDED.items():
-            if peer == FLOOR and figure.startswith(prefixes):
-                yield (bounded, figure, "a relay and nothing else",
-                       results.cell(figure, peer))
+        for floor, bounded, prefixes, what in FLOORS:
+            if peer == floor and figure.startswith(prefixes):
+                yield bounded, figure, what, results.cell(figure, peer)
 
 
 def bounds(results, processors):

@@ -2,17 +2,16 @@
  * floor.c - the least that a relay can be, which bounds all others.
  *
  *   floor PORT BACKEND   relays from 127.0.0.1:PORT to 127.0.0.1:BACKEND
+ *   floor PORT /PROGRAM [ARGUMENT...]
+ *                        runs it with the connection as its descriptor 0
  *
  * A process for each connection, and in it each way for itself: recv() and
  * send(), or once a read was full, splice() through a pipe as long as
  * something moves; then poll().  Nothing is decided, logged, counted or
  * limited.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,7 +21,6 @@
 
 #include "bench.h"
 
-#define BACKLOG 4096
 #define COPY (32 * 1024)
 #define PIPE (512 * 1024) /* as usher has it, others half of it */
 #define FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
@@ -142,31 +140,34 @@ relay(int client, int backend)
 	}
 }
 
-static int
-listen_on(uint16_t port)
+/* What the process of one connection does. */
+static _Noreturn void
+serve(int client, char **to)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int on = 1;
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int backend;
 
-	if (listener < 0 ||
-	    bind(listener, (struct sockaddr *)&at, sizeof(at)) < 0 ||
-	    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) <
-		0 ||
-	    listen(listener, BACKLOG) < 0)
-		fail("listen");
-	return listener;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (**to == '/') {
+		if (dup2(client, STDIN_FILENO) < 0)
+			fail("dup2");
+		execv(*to, to);
+		fail(*to);
+	}
+	backend = connect_begin((uint16_t)atoi(*to), true);
+	if (backend < 0)
+		fail("connect");
+	relay(client, backend);
+	exit(0);
 }
 
 int
 main(int argc, char **argv)
 {
-	uint16_t to = argc > 2 ? (uint16_t)atoi(argv[2]) : 0;
-	int listener = listen_on(argc > 1 ? (uint16_t)atoi(argv[1]) : 0);
-	int client, backend;
+	int listener, client;
 
+	if (argc < 3)
+		return 2;
+	listener = listen_on((uint16_t)atoi(argv[1]));
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN);
@@ -174,14 +175,8 @@ main(int argc, char **argv)
 		client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (client < 0 && errno != EINTR && errno != ECONNABORTED)
 			fail("accept");
-		if (client >= 0 && fork() == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			backend = connect_begin(to, true);
-			if (backend < 0)
-				fail("connect");
-			relay(client, backend);
-			return 0;
-		}
+		if (client >= 0 && fork() == 0)
+			serve(client, argv + 2);
 		if (client >= 0)
 			close(client);
 	}

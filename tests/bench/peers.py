@@ -35,15 +35,33 @@ class Floor(Peer):
     """The least that a relay can be."""
 
     shows = ("rate", "bulk", "rtt", "flood")
+    tool = "floor"
 
     def missing(self):
-        floor = self.setup.tool("floor")
+        floor = self.setup.tool(self.tool)
         return None if os.access(floor, os.X_OK) else \
             f"{floor} is not built (run make bench)"
 
     def command(self):
-        return [self.setup.tool("floor"), str(self.port),
+        return [self.setup.tool(self.tool), str(self.port),
                 str(self.setup.backend_port)]
+
+
+class FloorShared(Floor):
+    """The least that one of many short connections can be."""
+
+    shows = ("rate", "tls")
+    tool = "floor-shared"
+
+
+class FloorExec(Floor):
+    """The least that starts a program for each connection."""
+
+    shows = ("rate", "bulk", "rtt")
+
+    def command(self):
+        return [self.setup.tool(self.tool), str(self.port),
+                self.setup.tool("backend"), "--stdin"]
 
 
 PEERS = {
@@ -61,5 +79,7 @@ PEERS = {
     "usher-exec": UsherExec,
     "usher-inetd": UsherInetd,
     "floor": Floor,
+    "floor-shared": FloorShared,
+    "floor-exec": FloorExec,
     "kernel": Kernel,
 }

@@ -6,6 +6,7 @@ page.
 
 import subprocess
 
+from budgets import FLOOR_PEERS
 from figures import FIGURES
 
 PANELS = {
@@ -16,7 +17,7 @@ PANELS = {
     "rtt.64.1": "Round trip of 64 bytes, µs",
     "held.5000": "Connections a second, while 5,000 idle",
 }
-HIDDEN = ("haproxy-splice", "usher-at-once", "usher-inetd", "floor")
+HIDDEN = {"haproxy-splice", "usher-at-once", "usher-inetd", *FLOOR_PEERS}
 COLUMNS = 2
 WIDTH = 900
 BAR = 17  # high, in pixels, with the gap to the next

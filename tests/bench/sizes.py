@@ -14,7 +14,8 @@ Size = collections.namedtuple("Size", """
 
 # Those that budgets speak of.
 JUDGED = ("direct", "haproxy", "sslh-fork", "proxyd", "usher",
-          "usher-shared", "usher-exec", "floor", "kernel")
+          "usher-shared", "usher-exec", "floor", "floor-shared", "floor-exec",
+          "kernel")
 
 # Half a minute a peer and round.
 FULL = Size(rounds_of_all=5, seconds=0.8, flood=3, concurrency=CONCURRENCY,
