@@ -6,7 +6,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need make python3 setpriv ssh ssh-keygen sshd systemctl tar unshare
+need flock make python3 setpriv ssh ssh-keygen sshd systemctl tar unshare
 need_built "$usher" "$usherd" "$relay" "$build/contrib/pass/usher-receive"
 
 program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$build/systemd/usher.service")
@@ -16,7 +16,8 @@ case $program in
 	;;
 esac
 
-env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+# One after the other: both modes are tried at the same time.
+env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL flock "$build" \
     make -C "$build" -s install DESTDIR="$tmp/tree" >"$tmp/install.log" 2>&1 ||
     fail 'make install fails'
 units=$(find "$tmp/tree" -name usher.service)
