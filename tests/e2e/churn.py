@@ -15,7 +15,7 @@ import threading
 from wire import (Backend, Skipped, Usher, check, closed_port, expect,
                   program, run_checks, same, shared, tmp, wait_for)
 
-CONNECTIONS = int(os.environ.get("CONNECTIONS", "10000"))
+CONNECTIONS = int(os.environ.get("CONNECTIONS", "4000"))
 AT_ONCE = 8  # clients of the test's; more would only wait for its processor
 
 
