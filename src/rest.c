@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 
 #include "lean.h"
-#include "waits.h"
 
 #if defined(__x86_64__) && defined(__LP64__) && !defined(__GLIBC__) && \
     !defined(__PIC__)
@@ -64,20 +63,15 @@ static int
 rest(struct pollfd *fds, nfds_t n, struct deadline until,
     const struct scoreboard *board)
 {
-	struct timespec left = { 0, 0 };
+	struct timespec left;
+	const struct timespec *limit = wait_limit(until, &left);
 	sigset_t none;
-	int ms = -1, r;
+	int r;
 
 	sigemptyset(&none);
-	if (until.at_us != DEADLINE_NEVER)
-		ms = deadline_left(until, clock_us());
-	if (ms > 0) {
-		left.tv_sec = ms / 1000;
-		left.tv_nsec = (long)(ms % 1000) * 1000000;
-	}
 	scoreboard_forget(board);
-	r = (int)sleep_alone(fds, n, ms < 0 ? NULL : &left, &none,
-	    (uintptr_t)lean_stack_end() & ~(PAGE - 1));
+	r = (int)sleep_alone(
+	    fds, n, limit, &none, (uintptr_t)lean_stack_end() & ~(PAGE - 1));
 	clock_waited();
 	return r;
 }

@@ -22,9 +22,8 @@ let_signals_in(const sigset_t *mask)
 	    ppoll(NULL, 0, &at_once, mask) < 0;
 }
 
-/* Of until, in *ret; NULL: there is no such limit. */
-static struct timespec *
-what_is_left(struct deadline until, struct timespec *ret)
+struct timespec *
+wait_limit(struct deadline until, struct timespec *ret)
 {
 	int ms = -1;
 
@@ -42,7 +41,7 @@ wait_masked(
     struct pollfd *fds, nfds_t n, struct deadline until, const sigset_t *mask)
 {
 	struct timespec left;
-	int r = ppoll(fds, n, what_is_left(until, &left), mask);
+	int r = ppoll(fds, n, wait_limit(until, &left), mask);
 
 	if (r < 0)
 		r = -errno;
@@ -67,7 +66,7 @@ int
 wait_briefly(
     struct pollfd *fds, nfds_t n, struct deadline until, const sigset_t *mask)
 {
-	struct timespec left, *limit = what_is_left(until, &left);
+	struct timespec left, *limit = wait_limit(until, &left);
 	int64_t took_ns = limit == NULL ? 0 : in_ns(limit);
 	int r = (int)syscall(SYS_ppoll, fds, n, limit, mask, KERNEL_SIGSET);
 

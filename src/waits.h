@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "deadline.h"
 
@@ -38,6 +39,12 @@ int wait_any(struct pollfd *fds, nfds_t n, struct deadline until);
  */
 int wait_briefly(
     struct pollfd *fds, nfds_t n, struct deadline until, const sigset_t *mask);
+
+/*
+ * What ppoll() wants to hear of a deadline: what is left of it, in *ret, or
+ * NULL for never.
+ */
+struct timespec *wait_limit(struct deadline until, struct timespec *ret);
 
 /*
  * What somebody waits for, and what came of it: the currency between a piece
