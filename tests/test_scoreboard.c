@@ -7,24 +7,8 @@
 #include <unistd.h>
 
 #include "alive.h"
+#include "board_rig.h"
 #include "deadline.h"
-#include "scoreboard.h"
-
-static struct scoreboard board;
-
-static void
-open_board(void)
-{
-	int32_t owner;
-
-	ck_assert_int_eq(scoreboard_open(&board, NULL, -1, &owner), 0);
-}
-
-static void
-close_board(void)
-{
-	scoreboard_close(&board);
-}
 
 static struct endpoint
 client_of(const char *host)

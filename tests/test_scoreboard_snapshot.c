@@ -7,25 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "board_rig.h"
 #include "deadline.h"
-#include "scoreboard.h"
 
-static struct scoreboard board;
 static const struct endpoint client = { .family = AF_INET, .ip = { 203 } };
-
-static void
-open_board(void)
-{
-	int32_t owner;
-
-	ck_assert_int_eq(scoreboard_open(&board, NULL, -1, &owner), 0);
-}
-
-static void
-close_board(void)
-{
-	scoreboard_close(&board);
-}
 
 START_TEST(a_snapshot_is_private_and_its_texts_end)
 {

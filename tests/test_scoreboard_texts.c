@@ -12,27 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "scoreboard.h"
+#include "board_rig.h"
 #include "scoreboard_inner.h"
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
-static struct scoreboard board;
 static const struct endpoint client = { .family = AF_INET, .ip = { 203 } };
-
-static void
-open_board(void)
-{
-	int32_t owner;
-
-	ck_assert_int_eq(scoreboard_open(&board, NULL, -1, &owner), 0);
-}
-
-static void
-close_board(void)
-{
-	scoreboard_close(&board);
-}
 
 /* Where it goes, as text. */
 static const char *
