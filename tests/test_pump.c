@@ -254,12 +254,20 @@ static const struct {
 /* All pipes of a user have a limit in common. */
 START_TEST(takes_the_largest_pipe_there_is)
 {
+	int copies;
+
 	leave_pipes(pipes[_i].left);
 	rig_send(source, 0, 4 * PUMP_BUFFER);
 	run();
 	rig_receive(sink, 0, 4 * PUMP_BUFFER);
 	ck_assert(pump_in_bulk(&pump));
 	ck_assert_int_eq(fcntl(pump.pipe[1], F_GETPIPE_SZ), pipes[_i].size);
+	/* Where there is none it is not asked for at each read. */
+	copies = pump.copies;
+	rig_send(source, 0, PUMP_BUFFER);
+	run();
+	rig_receive(sink, 0, PUMP_BUFFER);
+	ck_assert_int_eq(pump.copies < copies, pipes[_i].size < 0);
 }
 END_TEST
 
