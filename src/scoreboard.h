@@ -168,9 +168,10 @@ void scoreboard_set_name(struct scoreboard *board, struct connection *slot,
 
 /*
  * The first name of ALPN that the client of a slot offered, or "": as above,
- * CONNECTION_ALPN_MAX bytes at most.  Of what is set, n bytes from a stranger,
- * it is the escaped form, cut if that is too long; returns whether it is
- * those n bytes, and nothing else.
+ * CONNECTION_ALPN_MAX bytes at most; who looks at as many as above finds the
+ * name behind it, if somebody lies, and nothing else.  Of what is set, n bytes
+ * from a stranger, it is the escaped form, cut if that is too long; returns
+ * whether it is those n bytes, and nothing else.
  */
 const char *scoreboard_alpn(
     const struct scoreboard *board, const struct connection *slot);

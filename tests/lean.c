@@ -10,7 +10,6 @@
  * Exits with 77 where nothing is given back, or the kernel does not let the
  * vdso be moved.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdint.h>
