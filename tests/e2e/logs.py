@@ -298,9 +298,10 @@ def _():
     # It is restarted, and its socket another: the next lines find it.
     os.unlink(dev + "/log")
     listener.close()
-    come(usher, "127.9.0.1", b"nobody wants this\n")
+    # From elsewhere: the limit may still count who has just been turned down.
+    come(usher, "127.9.0.2", b"nobody wants this\n")
     again = Listener(dev + "/log")
-    come(usher, "127.9.0.1", b"nobody wants this\n")
+    come(usher, "127.9.0.3", b"nobody wants this\n")
     expect(wait_for(lambda: [l for l in again.heard if "end=" in l]),
            "nothing comes to the new one")
     usher.stop()
