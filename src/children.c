@@ -104,7 +104,10 @@ put_free(struct children *c, uint32_t i)
 	c->free = i;
 }
 
-/* Its slot has gone to child i, so it is done with it. */
+/*
+ * Its slot has gone to child i, so it is done with it.  Without a process it
+ * cannot have given it back: somebody else has, and there is nobody to reap.
+ */
 static void
 succeed(struct children *c, uint32_t slot, uint32_t i)
 {
@@ -114,29 +117,49 @@ succeed(struct children *c, uint32_t slot, uint32_t i)
 		return;
 	before = c->latest[slot];
 	c->latest[slot] = i + 1;
-	if (before == 0)
+	if (before == 0 || c->list[before - 1].pid == 0)
 		return;
 	dequeue(c, &c->list[before - 1]);
 	enqueue(c, before - 1, CHILDREN_LEAVING);
 }
 
-int
-children_add(struct children *c, pid_t pid, uint32_t slot)
+struct child *
+children_admit(struct children *c, uint32_t slot)
 {
 	uint32_t i = take_free(c);
-	uint32_t *bucket = bucket_of(c, pid);
 	struct child *child;
 
 	if (i == CHILDREN_NONE)
-		return -ENOSPC;
+		return NULL;
 	c->n++;
 	child = &c->list[i];
-	child->pid = pid;
+	child->pid = 0;
 	child->slot = slot;
-	child->next = *bucket;
-	*bucket = i + 1;
+	child->guest = NULL;
 	enqueue(c, i, CHILDREN_UNDECIDED);
 	succeed(c, slot, i);
+	return child;
+}
+
+void
+children_start(struct children *c, struct child *child, pid_t pid)
+{
+	uint32_t *bucket = bucket_of(c, pid);
+
+	child->pid = pid;
+	child->guest = NULL;
+	child->next = *bucket;
+	*bucket = (uint32_t)(child - c->list) + 1;
+}
+
+int
+children_add(struct children *c, pid_t pid, uint32_t slot)
+{
+	struct child *child = children_admit(c, slot);
+
+	if (child == NULL)
+		return -ENOSPC;
+	children_start(c, child, pid);
 	return 0;
 }
 
@@ -169,6 +192,12 @@ forget(struct children *c, uint32_t i)
 	dequeue(c, child);
 	put_free(c, i);
 	c->n--;
+}
+
+void
+children_dismiss(struct children *c, struct child *child)
+{
+	forget(c, (uint32_t)(child - c->list));
 }
 
 uint32_t

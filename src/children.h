@@ -19,11 +19,12 @@
 enum children_queue { CHILDREN_UNDECIDED, CHILDREN_LEAVING, CHILDREN_QUEUES };
 
 struct child {
-	pid_t pid;
+	pid_t pid; /* 0: it has no process yet */
 	uint32_t slot; /* in the scoreboard */
 	uint32_t next; /* in its bucket, or in the list of free ones */
 	uint32_t older, newer; /* in its queue */
 	enum children_queue queue; /* or CHILDREN_QUEUES: in none */
+	void *guest; /* the caller's, while it has no process */
 };
 
 struct children {
@@ -48,9 +49,16 @@ void children_free(struct children *children);
 
 /*
  * Adds one, as the youngest of the undecided; whoever had the slot before is
- * leaving.  0, or -ENOSPC.
+ * leaving.  It has no process until children_start().  NULL: no room.
  */
+struct child *children_admit(struct children *children, uint32_t slot);
+void children_start(struct children *children, struct child *child, pid_t pid);
+
+/* Both at once.  0, or -ENOSPC. */
 int children_add(struct children *children, pid_t pid, uint32_t slot);
+
+/* Forgets one that has no process. */
+void children_dismiss(struct children *children, struct child *child);
 
 /* Forgets pid.  Returns its slot, or CHILDREN_NONE if it is not ours. */
 uint32_t children_remove(struct children *children, pid_t pid);

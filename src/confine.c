@@ -11,8 +11,9 @@
 #include "sandbox.h"
 
 /*
- * In one process for many: two sockets and a pipe's ends; and listeners, what
- * is on its way to the keeper or a relay, the rest.
+ * In one process for many: two sockets and a pipe's ends; in an acceptor those
+ * who have not sent anything yet; and listeners, what is on its way to the
+ * keeper or a relay, the rest.
  */
 #define FDS_PER_CONNECTION 4
 #define SPARE_FDS 1024
@@ -93,10 +94,10 @@ confine(const struct rules *rules, int relay_exe, _Atomic uint32_t *told)
 	};
 	int parts = ports == NULL ? -ENOMEM : occupy(LOG_FD);
 
+	spec.descriptors = SPARE_FDS + rules->settings.max_pending;
 	if (spec.shared)
-		spec.descriptors = rules->settings.limits.max_connections *
-			FDS_PER_CONNECTION +
-		    SPARE_FDS;
+		spec.descriptors = SPARE_FDS +
+		    rules->settings.limits.max_connections * FDS_PER_CONNECTION;
 
 	if (parts == 0)
 		parts = occupy(KEEPER_FD);

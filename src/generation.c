@@ -49,6 +49,7 @@ generation_new(struct scoreboard *board, int relay_exe, struct rules *rules)
 	find_rows(g);
 	g->index = match_index_new(rules);
 	g->needs_local = match_needs_local(rules);
+	g->may_be_early = match_may_be_early(rules);
 	g->relay_exe = relay_exe;
 	g->keeper = KEEPER_FD;
 	return g;

@@ -112,8 +112,8 @@ reap(struct keeper *k)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		/* A signal may have told the whole group to stop. */
 		if (succession_reap(&k->succession, pid, signals.terminate))
-			continue;
-		if (pid == atomic_load(&k->reload.pid))
+			(void)bury_process(k->current, pid, status);
+		else if (pid == atomic_load(&k->reload.pid))
 			finish_reload(k, status);
 		else if (!inquiry_finish(&k->inquiry, pid))
 			(void)bury_process(k->current, pid, status);
@@ -253,8 +253,11 @@ stop_accepting(struct keeper *k)
 	notify_send("STOPPING=1");
 	succession_end(&k->succession);
 	while ((acceptor = atomic_load(&k->succession.acceptor)) > 0) {
-		pid_t pid = waitpid(acceptor, NULL, WNOHANG);
+		int status = 0;
+		pid_t pid = waitpid(acceptor, &status, WNOHANG);
 
+		if (pid > 0)
+			(void)bury_process(k->current, pid, status);
 		if (pid != 0 || deadline_passed(until, clock_us()))
 			break;
 		(void)wait_any(NULL, 0, until);

@@ -317,6 +317,31 @@ match_decide(const struct rules *rules, const struct match_index *index,
 	return d;
 }
 
+/* What a byte decides is not decided without: one such is enough. */
+static bool
+is_early(const struct service *service)
+{
+	for (size_t i = 0; i < service->n_conditions; i++)
+		switch (service->conditions[i].kind) {
+		case COND_FROM:
+		case COND_LOCAL:
+		case COND_SOCKET:
+			return true;
+		default:
+			break;
+		}
+	return service->n_conditions == 0;
+}
+
+bool
+match_may_be_early(const struct rules *rules)
+{
+	for (size_t i = 0; i < rules->n_services; i++)
+		if (is_early(&rules->services[i]))
+			return true;
+	return rules->n_services == 0;
+}
+
 bool
 match_needs_local(const struct rules *rules)
 {

@@ -46,8 +46,8 @@ stderr_is_file(void)
 }
 
 /*
- * One process with many connections may need more than the soft limit that
- * it was started with; never more than the hard one.
+ * Who has many connections may need more than the soft limit that it was
+ * started with; never more than the hard one.
  */
 static void
 raise_descriptors(rlim_t most)
@@ -68,7 +68,7 @@ limit_resources(const struct sandbox_spec *spec)
 	LIMIT(RLIMIT_MSGQUEUE, 0);
 	LIMIT(
 	    RLIMIT_NOFILE, spec->descriptors ? spec->descriptors : DESCRIPTORS);
-	if (spec->shared && spec->descriptors)
+	if (spec->descriptors)
 		raise_descriptors(spec->descriptors);
 	/* Growing a file is a SIGXFSZ: not where the log goes into one. */
 	if (!stderr_is_file())

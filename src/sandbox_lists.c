@@ -86,11 +86,10 @@
 	CALL(rt_sigaction), CALL(rt_sigreturn), CALL(exit), \
 	CALL(exit_group)
 
-/* Those that carry many. */
-#define SHARED_ROWS \
-	CALL_WHEN(WHEN_SHARED, recvmsg), \
-	CALL_WHEN(WHEN_SHARED, epoll_ctl), \
-	CALL_WHEN(WHEN_SHARED, epoll_pwait)
+/* Those that wait for many. */
+#define EPOLL_ROWS(when) \
+	CALL_WHEN(when, epoll_ctl), \
+	CALL_WHEN(when, epoll_pwait)
 
 /* clang-format on */
 
@@ -115,6 +114,7 @@ static const struct row acceptor_rows[] = {
 	CALL(gettid), /* what musl's fork() does next */
 	CALL(wait4),
 	CALL(getppid),
+	EPOLL_ROWS(WHEN_ALWAYS), /* for who is silent, or for all */
 	/*
 	 * Not -1, everybody, nor 0, the group, in which the keeper is; the list
 	 * spares the keeper itself and the acceptor.
@@ -157,7 +157,7 @@ static const struct row acceptor_rows[] = {
 	    IS(2, IPV6_TRANSPARENT)),
 
 	/* A child that carries many, and starts a relay for them. */
-	SHARED_ROWS,
+	CALL_WHEN(WHEN_SHARED, recvmsg),
 	CALL_WHEN(WHEN_SHARED, epoll_create1),
 	CALL_WHEN_IF(WHEN_SHARED, socketpair, IS(0, AF_UNIX)),
 	/* To ask, not to set. */
@@ -208,7 +208,8 @@ static const struct row acceptor_rows[] = {
 
 static const struct row relay_rows[] = {
 	COMMON_ROWS,
-	SHARED_ROWS,
+	EPOLL_ROWS(WHEN_SHARED),
+	CALL_WHEN(WHEN_SHARED, recvmsg),
 	CALL_WHEN_IF(WHEN_SHARED, mmap, NONE_OF(2, PROT_EXEC)),
 #if !SELF_CONTAINED
 	CALL(futex),

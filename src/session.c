@@ -232,16 +232,45 @@ expect_header(struct session *s, size_t need, struct await *await, int *backend)
 	return start_deciding(s, await, backend);
 }
 
-enum session_next
-session_start(struct session *s, struct await *await, int *backend)
+static void
+begin(struct session *s)
 {
-	await_init(await);
 	s->peek = (struct peek){
 		.client = s->client,
 		.bytes = pump_scratch(),
 		.size = PEEK_MAX,
 		.edge = s->edge,
 	};
+}
+
+/* Apart, for what it needs of the stack is seldom needed. */
+static __attribute__((noinline)) bool
+is_early(struct session *s)
+{
+	struct facts facts;
+
+	begin(s);
+	if (s->generation->needs_local)
+		session_learn_local(s);
+	return ask(s, false, &facts).kind != UNDECIDED;
+}
+
+bool
+session_begins_later(struct session *s, struct deadline *ret)
+{
+	bool header = proxy_expected(&s->generation->rules->settings, &s->from);
+
+	if (!header && s->generation->may_be_early && is_early(s))
+		return false;
+	*ret = inspect_until(s, header);
+	return true;
+}
+
+enum session_next
+session_start(struct session *s, struct await *await, int *backend)
+{
+	await_init(await);
+	begin(s);
 	if (!proxy_expected(&s->generation->rules->settings, &s->from))
 		return start_deciding(s, await, backend);
 	s->stage = SESSION_HEADER;

@@ -26,6 +26,7 @@ struct generation {
 	struct match_index *index; /* or NULL */
 	uint16_t *rows; /* the scoreboard row of each service */
 	bool needs_local; /* a rule asks for the local address */
+	bool may_be_early; /* a rule may hold before a byte has come */
 	struct scoreboard *board;
 	int relay_exe; /* usher-relay's file; -1: relay in this process */
 	int keeper; /* where programs are asked for; -1: nowhere */
@@ -68,6 +69,12 @@ enum session_next {
 	SESSION_ENDS, /* see session_parting() */
 	SESSION_HANDED_ON, /* client and slot are the keeper's now */
 };
+
+/*
+ * Whether there is nothing to do for it until the client sends something or,
+ * in *ret, until then.  Reads nothing.
+ */
+bool session_begins_later(struct session *session, struct deadline *ret);
 
 /* Begins; returns what session_step() does. */
 enum session_next session_start(

@@ -33,6 +33,7 @@ note(int number, siginfo_t *info, void *context)
 		signals.reload = 1;
 		break;
 	case SIGINT:
+		signals.interrupted = 1;
 		if (!signals.terminate)
 			signals.terminate = INTERRUPTED;
 		break;

@@ -15,6 +15,7 @@ struct signal_flags {
 	 * process group: then the acceptor waits to be told by the keeper.
 	 */
 	volatile sig_atomic_t terminate;
+	volatile sig_atomic_t interrupted; /* it was INTERRUPTED once */
 	volatile sig_atomic_t child; /* SIGCHLD */
 	volatile sig_atomic_t reload; /* SIGHUP */
 };

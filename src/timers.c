@@ -6,14 +6,14 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "process.h"
+
 int
 timers_init(struct timers *t, uint32_t size)
 {
-	/* Zeroed memory of which a page exists once it is used. */
-	void *at = mmap(NULL, size * sizeof(*t->heap), PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *at = process_memory(size * sizeof(*t->heap));
 
-	if (at == MAP_FAILED)
+	if (at == NULL)
 		return -ENOMEM;
 	*t = (struct timers){ .heap = at, .size = size };
 	return 0;

@@ -97,6 +97,7 @@ const struct trial trials[] = {
 	RELAYS(dump_no_core, KILLED),
 	RELAYS(wait_for_events, KILLED),
 	RELAYS(receive_descriptors, KILLED),
+	TRIAL(ACCEPTOR, 0, wait_for_events, 0),
 	TRIAL(ACCEPTOR, 0, make_an_epoll, KILLED),
 	TRIAL(ACCEPTOR, 0, make_a_pair, KILLED),
 

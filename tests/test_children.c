@@ -100,6 +100,53 @@ START_TEST(names_those_who_leave)
 }
 END_TEST
 
+START_TEST(counts_who_has_no_process_yet)
+{
+	struct children c;
+	struct child *first, *second;
+
+	ck_assert_int_eq(children_init(&c, 3, 8), 0);
+	first = children_admit(&c, 5);
+	ck_assert_int_eq(children_add(&c, 100, 6), 0);
+	second = children_admit(&c, 7);
+	ck_assert_ptr_null(children_admit(&c, 4));
+	ck_assert_uint_eq(c.n, 3);
+	ck_assert_uint_eq(children_remove(&c, 0), CHILDREN_NONE);
+	/* The order is that of their coming. */
+	ck_assert_ptr_eq(children_oldest(&c), first);
+	first->guest = &c;
+	children_start(&c, first, 101);
+	ck_assert_ptr_null(first->guest);
+	ck_assert_ptr_eq(children_oldest(&c), first);
+	ck_assert_uint_eq(children_remove(&c, 101), 5);
+	ck_assert_int_eq(children_oldest(&c)->pid, 100);
+	ck_assert_uint_eq(children_remove(&c, 100), 6);
+	ck_assert_ptr_eq(children_oldest(&c), second);
+	children_dismiss(&c, second);
+	ck_assert_ptr_null(children_oldest(&c));
+	ck_assert_uint_eq(c.n, 0);
+	children_free(&c);
+}
+END_TEST
+
+/* Nobody else can have given its slot back, and there is nobody to reap. */
+START_TEST(does_not_take_leave_of_who_has_no_process)
+{
+	struct children c;
+	struct child *guest;
+
+	ck_assert_int_eq(children_init(&c, 4, 8), 0);
+	guest = children_admit(&c, 5);
+	ck_assert_int_eq(children_add(&c, 100, 5), 0);
+	ck_assert_ptr_null(children_leaving(&c));
+	ck_assert_ptr_eq(children_oldest(&c), guest);
+	children_dismiss(&c, guest);
+	ck_assert_int_eq(children_add(&c, 101, 5), 0);
+	ck_assert_int_eq(children_leaving(&c)->pid, 100);
+	children_free(&c);
+}
+END_TEST
+
 /* The same as a slow and obvious list, over many random steps. */
 START_TEST(agrees_with_a_plain_list)
 {
@@ -182,6 +229,8 @@ children_suite(void)
 	tcase_add_test(tcase, refuses_one_too_many_and_goes_on);
 	tcase_add_test(tcase, names_the_oldest_undecided);
 	tcase_add_test(tcase, names_those_who_leave);
+	tcase_add_test(tcase, counts_who_has_no_process_yet);
+	tcase_add_test(tcase, does_not_take_leave_of_who_has_no_process);
 	tcase_add_test(tcase, agrees_with_a_plain_list);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -148,6 +148,40 @@ START_TEST(never_changes_its_mind)
 }
 END_TEST
 
+/* Without a byte, unless it may be: then it is not known beforehand. */
+START_TEST(is_early_only_where_it_may_be)
+{
+	struct rules *rules = parse(cases[_i].rules);
+
+	if (!match_may_be_early(rules))
+		ck_assert_str_eq(decide(rules, "", 0, false), "?");
+	rules_free(rules);
+}
+END_TEST
+
+static const struct {
+	const char *rules;
+	bool may;
+} early[] = {
+	{ two, false },
+	{ "[a]\npayload = \"GET\"" B, false },
+	{ "[a]\nprotocol = !silent\nserver-name = !x.test" B, false },
+	{ "[a]" B, true },
+	{ "[a]\nprotocol = ssh" B "[b]" B, true },
+	{ "[a]\nprotocol = ssh\nfrom = 10.0.0.0/8" B, true },
+	{ "[a]\nlocal = :443\nprotocol = ssh" B, true },
+	{ "[a]\nprotocol = ssh" B "[b]\nsocket = x\nprotocol = any" B, true },
+};
+
+START_TEST(knows_whether_it_may_be_early)
+{
+	struct rules *rules = parse(early[_i].rules);
+
+	ck_assert_int_eq(match_may_be_early(rules), early[_i].may);
+	rules_free(rules);
+}
+END_TEST
+
 /* Whether one that is not there yet should stand above it. */
 static bool
 must_wait(const struct protocol *protocol, uint64_t there)
@@ -410,6 +444,9 @@ match_suite(void)
 
 	tcase_add_loop_test(tcase, decides, 0, n_cases);
 	tcase_add_loop_test(tcase, never_changes_its_mind, 0, n_cases);
+	tcase_add_loop_test(tcase, is_early_only_where_it_may_be, 0, n_cases);
+	tcase_add_loop_test(tcase, knows_whether_it_may_be_early, 0,
+	    sizeof(early) / sizeof(early[0]));
 	tcase_add_loop_test(tcase, decides_at_every_byte, 0, FLIGHT_SHARES);
 	tcase_add_loop_test(tcase, fits_names_at_label_boundaries, 0, n_names);
 	tcase_add_loop_test(tcase, finds_the_same_by_the_index, 0,

@@ -42,7 +42,7 @@ set_up(void)
 	peek = (struct peek){
 		.client = server, .bytes = seen, .size = sizeof(seen)
 	};
-	signals = (struct signal_flags){ 0, 0, 0 };
+	signals = (struct signal_flags){ .terminate = 0 };
 }
 
 static void

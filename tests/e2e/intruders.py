@@ -81,9 +81,9 @@ class Intruder:
 
 backend = Backend("any")
 RULES = """
-    inspect-timeout = 30s
+    inspect-timeout = 10s
     [program]
-    payload = "P"
+    payload = "Ph"
     exec = /bin/cat
     [any]
     protocol = any
@@ -117,6 +117,11 @@ def socket_of(pid, client):
                 ["socket:[%s]" % inode for inode in inodes])
 
 
+def undecided(usher):
+    """A client that has a process, or one of many, and is not served yet."""
+    return usher.connect().send(b"P")
+
+
 def goes_on(usher):
     """Are others served, by both roads?"""
     with usher.connect() as client:
@@ -141,7 +146,7 @@ def is_served(usher):
 
 def make_calls(usher, *calls):
     """The calls in a child, one after the other, then it goes on."""
-    client = usher.connect()
+    client = undecided(usher)
     intruder = Intruder(child_of(usher, client))
     for call in calls:
         arguments = [intruder.put(a) if isinstance(a, bytes) else a
@@ -191,7 +196,7 @@ def _():
             (CONNECT, LOG_FD, address, 16):
         usher = Usher(RULES)
         client = make_calls(usher, call)
-        same(client.end(), "fin", "the end of the intruder's client is")
+        expect(client.end() in ("fin", "reset"), "the intruder's client lives")
         usher.await_line("stopped by the sandbox")
         goes_on(usher)
         usher.stop()
@@ -204,7 +209,7 @@ def _():
     usher = Usher(RULES)
     for elder in usher.process.pid, usher.acceptor():
         client = make_calls(usher, (KILL, elder, signal.SIGTERM))
-        same(client.end(), "fin", "the end of the intruder's client is")
+        expect(client.end() in ("fin", "reset"), "the intruder's client lives")
         usher.await_line("stopped by the sandbox")
         goes_on(usher)
     # Nor if a kernel lets it: its own keeper is the only one whom it obeys.
@@ -235,13 +240,13 @@ def claim_in_file(usher, pid, by):
 def leave_alone(bystander, settings):
     usher = Usher(settings + RULES)
     goes_on(usher)
-    clients = [usher.connect() for _ in range(2)]
+    clients = [undecided(usher) for _ in range(2)]
     # One worker may have both.
     children = sorted({child_of(usher, client) for client in clients})
     for child, by in zip(children, (bystander.pid, -bystander.pid)):
         expect(claim_in_file(usher, child, by), "there is no slot")
     # One more: the oldest would have to go.
-    clients += [usher.connect() for _ in range(3)]
+    clients += [undecided(usher) for _ in range(3)]
     for child in children:
         os.kill(child, signal.SIGKILL)
     usher.process.send_signal(signal.SIGHUP)
@@ -286,7 +291,7 @@ def linger_in(fds):
     usher = Usher(RULES)
     goes_on(usher)
     before = descriptors(usher.process.pid)
-    client = usher.connect()
+    client = undecided(usher)
     intruder = Intruder(child_of(usher, client))
     socket = socket_of(intruder.pid, client)
     data = intruder.put(bytes(4096))
@@ -319,7 +324,7 @@ def _():
     usher = Usher(RULES)
     goes_on(usher)
     before = descriptors(usher.process.pid)
-    client = usher.connect()
+    client = undecided(usher)
     intruder = Intruder(child_of(usher, client))
     for row in 0, 1, 0xffff:
         for fds in [], [0], [KEEPER_FD], [LOG_FD, 4]:

@@ -25,8 +25,11 @@ backend = Backend("old")
 
 def rules(settings=""):
     return """
-        inspect-timeout = 30s
+        inspect-timeout = 10s
         %s
+        [later]
+        payload = "never"
+        reject = close
         [old]
         protocol = any
         backend = %s
@@ -47,11 +50,11 @@ def children_of(pid):
 class Family:
     """One usher, an undecided client's process, and a relay."""
 
-    def __init__(self, usher):
+    def __init__(self, usher, undecided=b"n"):
         self.usher = usher
         self.keeper = usher.process.pid
         self.acceptor = wait_for(lambda: children_of(self.keeper))[0]
-        self.undecided = usher.connect()
+        self.undecided = usher.connect().send(undecided)
         self.child = wait_for(lambda: children_of(self.acceptor))[0]
         self.client = usher.connect().send(b"x\n")
         same(self.client.line(), "old")
@@ -146,7 +149,7 @@ def _():
 def _():
     usher = Usher("""
         user = root
-        inspect-timeout = 30s
+        inspect-timeout = 10s
         [id]
         payload = "id"
         exec = /usr/bin/id -u
@@ -154,7 +157,7 @@ def _():
         protocol = any
         backend = %s
         """ % backend.address)
-    family = Family(usher)
+    family = Family(usher, b"i")
     same(facts(family.keeper)["Uid"].split(), ["0"] * 4)
     for name, pid in family.each()[1:]:
         same(facts(pid)["Uid"].split(), ["%d" % NOBODY] * 4, name + "'s Uid")

@@ -8,7 +8,7 @@ import sys
 from roads import (NOOP, TCP4, TCP6, UNIX, UNSPEC, plain, received_after, script,
                    served_by, tlv, v1, v2, v2_head)
 from wire import (Backend, Usher, check, expect, hello, run_checks, same,
-                  wait_for, HOST)
+                  shared, wait_for, HOST)
 
 HEADER = v1("192.0.2.7", "198.51.100.1")
 
@@ -141,10 +141,12 @@ def state(pid):
 def _():
     usher = trusting("backend = " + backend.address, inspect="1h")
     before = backend.accepted
-    for count, at in enumerate((0, 9, len(HEADER) - 1)):
+    for count, at in enumerate((1, 9, len(HEADER) - 1)):
         with usher.connect() as client:
-            child = usher.process_of(client)
             client.send(HEADER[:at])
+            expect(wait_for(lambda: shared or usher.process_of(client) !=
+                            usher.acceptor()), "it has no process")
+            child = usher.process_of(client)
             expect(wait_for(lambda: state(child) == "S"), "it never waits")
             # What comes next, and the FIN, is to be seen in one look.
             os.kill(child, signal.SIGSTOP)

@@ -324,14 +324,18 @@ def _():
 @check("a violation of the sandbox ends that process only, and is logged")
 def _():
     # What the kernel does to a process that breaks out; tests/cage.c tries.
-    usher = Usher(rules())
+    usher = Usher(rules('[later]\npayload = "never"\nreject = close'))
     for kind in ("child", "relay", "orphan"):
         client, other = usher.connect(), usher.connect()
         other.send(b"x\n")
         same((other.line(), other.line()), ("any", "x"))
         others = usher.relay_of(other)
-        pid = usher.process_of(client)  # which has not said anything yet
-        if kind != "child":
+        if kind == "child":  # which has not been decided upon
+            client.send(b"n")
+            expect(wait_for(lambda: shared or usher.process_of(client) !=
+                            usher.acceptor()), "it has no process")
+            pid = usher.process_of(client)
+        else:
             client.send(b"x\n")
             same((client.line(), client.line()), ("any", "x"))
             pid = usher.relay_of(client)

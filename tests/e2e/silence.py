@@ -1,0 +1,291 @@
+"""Clients that send nothing: with a process for each connection they have none
+until they do.  They are served, limited, counted and let go as all others."""
+
+import os
+import signal
+import struct
+import sys
+
+from wire import (Backend, Usher, check, expect, hello, run_checks, same,
+                  wait_for, PATIENCE, RESIDENT)
+
+backend = Backend("any")
+other = Backend("other")
+
+
+def rules(settings="inspect-timeout = 30s", backend=backend):
+    return """
+        isolation = connection
+        %s
+        [any]
+        protocol = any silent
+        backend = %s
+        """ % (settings, backend.address)
+
+
+def silent(usher, number):
+    clients = [usher.connect() for _ in range(number)]
+    usher.accepted(number)
+    return clients
+
+
+def served(client, name="any"):
+    client.send(b"x\n")
+    same((client.line(), client.line()), (name, "x"))
+    return client
+
+
+def close(clients):
+    for client in clients:
+        client.close()
+
+
+def descriptors(pid):
+    """What a process has open, by the names that /proc has for it."""
+    found = set()
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            found.add(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+        except FileNotFoundError:
+            pass
+    return found
+
+
+@check("a silent client has no process, and gets one with its first byte")
+def _():
+    usher = Usher(rules())
+    clients = silent(usher, 20)
+    acceptor = usher.acceptor()
+    same(len(usher.descendants()), RESIDENT, "processes")
+    same({usher.process_of(client) for client in clients}, {acceptor},
+         "who has them")
+    for client in clients[:3]:
+        served(client)
+        expect(usher.process_of(client) != acceptor, "not a process of its own")
+    same(len(usher.descendants()), RESIDENT + 3, "processes")
+    close(clients)
+    usher.at_rest()
+    same(len(usher.lines("end=gone")), 17, "lines of those who just left")
+    usher.stop()
+
+
+@check("no client's process has another's socket")
+def _():
+    usher = Usher(rules())
+    # Around those who speak, as the acceptor has them.
+    clients = silent(usher, 12)
+    speaking = [served(client) for client in clients[3:9:2]]
+    known = descriptors(usher.acceptor())
+    own = []
+    for client in speaking:
+        mine = {name for name in descriptors(usher.process_of(client))
+                if name.startswith("socket:")}
+        # The log's and the keeper's are everybody's.
+        own.append(mine - known)
+        same(len(own[-1]), 2, "sockets that are its own: %s" % mine)
+        common = mine & known
+        same(common & waiting(usher, known), set(), "of those who wait")
+    same(len(set.union(*own)), 6, "sockets of three")
+    close(clients)
+    usher.stop()
+
+
+def waiting(usher, known):
+    """The sockets of those who wait: all connected ones at usher's port that
+    the acceptor has."""
+    found = set()
+    with open("/proc/net/tcp") as f:
+        for line in f.read().splitlines()[1:]:
+            fields = line.split()
+            if (fields[1].endswith(":%04X" % usher.port) and
+                    fields[3] == "01"):  # ESTABLISHED
+                found.add("socket:[%s]" % fields[9])
+    found &= known
+    expect(found, "nobody waits")
+    return found
+
+
+@check("who has been silent for long is no stranger to its own slot")
+def _():
+    usher = Usher(rules())
+    client, = silent(usher, 1)
+    # Far more than the start of a process and the record of it may differ.
+    expect(wait_for(lambda: usher.rows()[0]["age"] > 2.5), usher.table())
+    served(client)
+    expect(usher.process_of(client) != usher.acceptor(), usher.table())
+    same(len(usher.rows()), 1, "connections listed")
+    client.close()
+    usher.at_rest()
+    usher.stop()
+
+
+@check("silence-timeout and inspect-timeout hold for who has no process")
+def _():
+    usher = Usher(rules("silence-timeout = 300ms\naccept-proxy = 127.0.0.9\n"
+                        "inspect-timeout = 1200ms"))
+    from_proxy = usher.connect(source="127.0.0.9")
+    client = usher.connect()
+    same(client.line(), "any")
+    expect(client.took() >= .3, "after %.1f s" % client.took())
+    same(from_proxy.end(), "fin", "without a header the end is")
+    expect(from_proxy.took() >= 1.2, "after %.1f s" % from_proxy.took())
+    expect("end=error" in usher.line_of(from_proxy), usher.log())
+    client.close()
+    usher.stop()
+
+
+@check("rules that need no byte do not wait for one")
+def _():
+    usher = Usher("""
+        isolation = connection
+        inspect-timeout = 1h
+        [here]
+        from = 127.0.0.9
+        backend = %s
+        [any]
+        protocol = any
+        backend = %s
+        """ % (other.address, backend.address))
+    with usher.connect(source="127.0.0.9") as client:
+        same(client.line(), "other")
+    client, = silent(usher, 1)
+    same(len(usher.descendants()), RESIDENT, "processes")
+    served(client).close()
+    usher.stop()
+
+
+@check("the oldest goes first, whether it has said something or not")
+def _():
+    usher = Usher(rules("max-pending = 4\ninspect-timeout = 30s").replace(
+        "protocol = any silent", "server-name = *"))
+    clients = []
+    for number in range(4):
+        clients.append(usher.connect())
+        usher.accepted(number + 1)
+        if number % 2:
+            clients[-1].send(hello("a.example.net")[:9])
+            # It has a process now, and stays undecided.
+            expect(wait_for(lambda: usher.process_of(clients[-1]) !=
+                            usher.acceptor()), "no process")
+    for number in range(4):
+        clients.append(usher.connect())
+        same(clients[number].end(), "reset", "number %d's end is" % number)
+        expect("end=limit" in usher.line_of(clients[number]), usher.log())
+    same(clients[-1].send(hello("a.example.net")).line(), "any")
+    close(clients)
+    usher.at_rest()
+    usher.stop()
+
+
+@check("a reload: who is silent has a process from then on, and the old rules")
+def _():
+    usher = Usher(rules())
+    clients = silent(usher, 5)
+    usher.write(rules(backend=other))
+    usher.process.send_signal(signal.SIGHUP)
+    usher.await_line("reloaded the rules")
+    expect(wait_for(lambda: len(usher.descendants()) == RESIDENT + 5),
+           "processes: %s" % usher.descendants())
+    for client in clients:
+        served(client)
+    served(usher.connect(), "other").close()
+    close(clients)
+    usher.at_rest()
+    usher.stop()
+
+
+@check("SIGTERM to usherd: who is silent is served all the same")
+def _():
+    usher = Usher(rules())
+    clients = silent(usher, 5)
+    usher.process.terminate()
+    same(usher.process.wait(PATIENCE), 0, "exit status")
+    for client in clients:
+        served(client).close()
+        expect("end=client" in usher.line_of(client), usher.log())
+    usher.stop()
+
+
+@check("an interrupt ends who is silent, with a line for each")
+def _():
+    usher = Usher(rules())
+    clients = silent(usher, 5)
+    os.killpg(usher.process.pid, signal.SIGINT)
+    same(usher.process.wait(PATIENCE), 0, "exit status")
+    for client in clients:
+        same(client.end(), "fin")
+        expect("end=killed" in usher.line_of(client), usher.log())
+    usher.stop()
+
+
+@check("an acceptor that is killed takes who is silent along, and nobody else")
+def _():
+    usher = Usher(rules())
+    first = served(usher.connect())
+    clients = silent(usher, 6)[:5]
+    os.kill(usher.acceptor(), signal.SIGKILL)
+    for client in clients:
+        expect(client.end() in ("fin", "reset"), "no end")
+        expect("end=killed" in usher.line_of(client), usher.log())
+    first.send(b"still\n")
+    same(first.line(), "still")
+    served(usher.connect()).close()
+    expect(wait_for(lambda: len(usher.rows()) == 1), usher.table())
+    first.close()
+    usher.stop()
+
+
+@check("somebody has written over the slots of who is silent: they go, no more")
+def _():
+    usher = Usher(rules())
+    clients = silent(usher, 4)
+    acceptor = usher.acceptor()
+    with open(usher.run + "/scoreboard", "r+b") as f:
+        data = f.read()
+        at = data.find(struct.pack("<i", acceptor))
+        while at >= 0:
+            f.seek(at)
+            f.write(struct.pack("<i", 0))
+            at = data.find(struct.pack("<i", acceptor), at + 1)
+    for client in clients[:2]:
+        same(client.send(b"x").end(), "reset")
+    # Their slots are others' now.
+    more = silent(usher, 4)
+    for client in clients[2:]:
+        same(client.send(b"x").end(), "reset")
+    for client in more:
+        served(client).close()
+    same(usher.acceptor(), acceptor, "the acceptor is")
+    usher.stop()
+
+
+@check("those for whom there are no descriptors have processes, and are served")
+def _():
+    usher = Usher(rules("inspect-timeout = 30s\nmax-pending = 1000\n"
+                        "max-per-source = 1000"),
+                  through=["prlimit", "--nofile=600:600"])
+    clients = silent(usher, 310)
+    same(len(usher.descendants()), RESIDENT + 310 - 600 // 2, "processes")
+    for client in clients:
+        served(client).close()
+    usher.at_rest()
+    usher.stop()
+
+
+@check("the sixth of five who may wait has a process")
+def _():
+    usher = Usher(rules("max-pending = 5\ninspect-timeout = 30s"))
+    older = silent(usher, 5)
+    usher.write(rules("max-pending = 200\ninspect-timeout = 30s"))
+    usher.process.send_signal(signal.SIGHUP)
+    usher.await_line("reloaded the rules")
+    clients = silent(usher, 20)
+    for client in older + clients:
+        served(client)
+    close(older + clients)
+    usher.at_rest()
+    usher.stop()
+
+
+if __name__ == "__main__":
+    run_checks(*sys.argv[1:])
