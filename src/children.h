@@ -1,6 +1,7 @@
 /*
- * children.h - the acceptor's children: who serves which slot, who has been
- * undecided for longest, and who is about to end.
+ * children.h - the acceptor's children: who serves which slot, or is to once
+ * there is something to do, who has been undecided for longest, and who is
+ * about to end.
  *
  * The one idea: sized once, at start; adding, finding by pid, removing and
  * evicting are O(1), so a flood costs no more per connection than one client.
@@ -48,29 +49,33 @@ int children_init(struct children *children, uint32_t size, uint32_t slots);
 void children_free(struct children *children);
 
 /*
- * Adds one, as the youngest of the undecided; whoever had the slot before is
- * leaving.  It has no process until children_start().  NULL: no room.
+ * Adds one that has no process, as the youngest of the undecided; whoever had
+ * the slot before is leaving.  It stays where it is until it is removed.
+ * NULL: no room, and nothing has changed.
  */
 struct child *children_admit(struct children *children, uint32_t slot);
+
+/* Now it has one, pid > 0, and is no guest any more. */
 void children_start(struct children *children, struct child *child, pid_t pid);
 
 /* Both at once.  0, or -ENOSPC. */
 int children_add(struct children *children, pid_t pid, uint32_t slot);
 
-/* Forgets one that has no process. */
+/* Forgets one that has no process; others are for children_remove(). */
 void children_dismiss(struct children *children, struct child *child);
 
 /* Forgets pid.  Returns its slot, or CHILDREN_NONE if it is not ours. */
 uint32_t children_remove(struct children *children, pid_t pid);
 
 /*
- * The one that has been undecided for longest, or NULL.  The caller knows
+ * The one that has been undecided for longest, with a process or without, or
+ * NULL.  The caller knows
  * from the slot whether that is still so, and says children_decided() if not.
  */
 struct child *children_oldest(struct children *children);
 void children_decided(struct children *children, struct child *child);
 
-/* The one that has been leaving for longest, or NULL. */
+/* The one that has been leaving for longest, with a process; or NULL. */
 struct child *children_leaving(struct children *children);
 
 #endif

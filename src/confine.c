@@ -10,12 +10,12 @@
 #include "log.h"
 #include "sandbox.h"
 
-/*
- * In one process for many: two sockets and a pipe's ends; in an acceptor those
- * who have not sent anything yet; and listeners, what is on its way to the
- * keeper or a relay, the rest.
- */
+/* In a process that carries many: two sockets and a pipe's ends. */
 #define FDS_PER_CONNECTION 4
+/*
+ * Listeners, and what is on its way to the keeper or a relay, for that of all
+ * children counts against each one's limit.
+ */
 #define SPARE_FDS 1024
 
 _Static_assert(SANDBOX_LOG_FD == LOG_FD && SANDBOX_KEEPER_FD == KEEPER_FD,
@@ -94,6 +94,7 @@ confine(const struct rules *rules, int relay_exe, _Atomic uint32_t *told)
 	};
 	int parts = ports == NULL ? -ENOMEM : occupy(LOG_FD);
 
+	/* An acceptor has those who have not sent anything yet. */
 	spec.descriptors = SPARE_FDS + rules->settings.max_pending;
 	if (spec.shared)
 		spec.descriptors = SPARE_FDS +

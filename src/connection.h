@@ -78,8 +78,8 @@ enum connection_state {
 struct connection {
 	_Atomic uint32_t state; /* enum connection_state */
 	/*
-	 * Of the process that serves it; 0: free.  Negative: that process has
-	 * offered it to another.
+	 * Of the process that serves it, or will have it served; 0: free.
+	 * Negative: that process has offered it to another.
 	 */
 	_Atomic int32_t pid;
 	_Atomic uint64_t bytes_in; /* from the client */

@@ -31,6 +31,7 @@
 
 /* How long a retiring acceptor may take before the exit goes on without. */
 #define RETIRE_MS 1000
+_Static_assert(RETIRE_MS > LISTENER_RETIRES_MS, "nobody waits for it");
 
 struct keeper {
 	const struct keeper_options *options;

@@ -1,3 +1,6 @@
+/*
+ * listener.c - the acceptor: waits for clients, and reaps its children.
+ */
 #include "listener.h"
 
 #include <errno.h>
@@ -10,15 +13,13 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "alone.h"
 #include "bury.h"
-#include "children.h"
 #include "confine.h"
 #include "crew.h"
 #include "fd.h"
 #include "handover.h"
 #include "lean.h"
-#include "lobby.h"
+#include "listener_inner.h"
 #include "log.h"
 #include "process.h"
 #include "rest.h"
@@ -32,25 +33,11 @@
 
 /*
  * To find a child that has ended the kernel looks at all of them, so the more
- * there are the longer it is until the next search.
+ * there are (or are to be) the longer it is until the next search.
  */
 #define SEARCH_US_EACH 20
 /* So many while clients come: others will be known to have left. */
 #define SEARCH_BUSY 4
-
-/* How long to go on trying when there are no processes to be had. */
-#define LEAVING_MS 800
-
-/* In memory that children do not inherit: they cannot look at it. */
-struct acceptor {
-	struct door door; /* first: see evict() */
-	struct children children;
-	struct lobby lobby;
-	struct session leaver; /* see dismiss() */
-	int64_t busy_until_us;
-	int64_t search_us; /* when to look for any that ended */
-	struct pollfd polls[LISTENERS_MAX + 1]; /* and the lobby */
-};
 
 /* A child that gave its slot back has said and counted everything itself. */
 static void
@@ -101,227 +88,6 @@ reap(struct acceptor *a)
 		signals.child = 1; /* there may be more, for later */
 	a->search_us =
 	    clock_us() + BUSY_US + (int64_t)a->children.n * SEARCH_US_EACH;
-}
-
-static bool
-owns(const struct acceptor *a, const struct connection *slot)
-{
-	return scoreboard_owner(slot) == a->door.generation->board->self;
-}
-
-/*
- * One from the lobby goes without ever having had a process.  If somebody has
- * written over its slot, that is not ours to give back.
- */
-static void
-dismiss(struct acceptor *a, struct lobby_guest *guest, enum end end)
-{
-	struct session *s = &a->leaver;
-	bool ours = owns(a, guest->slot);
-
-	lobby_recall(guest, a->door.generation, s);
-	children_dismiss(&a->children, guest->child);
-	lobby_leave(&a->lobby, guest);
-	session_stop(s, end);
-	if (!ours || session_parting(s) == PART_RESET)
-		close_reset(s->client);
-	else
-		(void)close(s->client);
-	if (ours)
-		session_finish(s, end);
-}
-
-/* Makes room: the one that has been undecided for longest has to go. */
-static void
-evict(struct door *door)
-{
-	struct acceptor *a = (struct acceptor *)door;
-	struct child *child;
-
-	while ((child = children_oldest(&a->children)) != NULL) {
-		struct connection *slot;
-
-		if (child->guest != NULL) {
-			dismiss(a, child->guest, END_LIMIT);
-			return;
-		}
-		slot = scoreboard_slot(door->generation->board, child->slot);
-		children_decided(&a->children, child);
-		if (atomic_load(&slot->pid) != child->pid ||
-		    atomic_load(&slot->state) != CONN_PENDING)
-			continue;
-		atomic_store(&slot->evict, 1);
-		(void)kill(child->pid, SIGTERM);
-		return;
-	}
-}
-
-/*
- * In the child: nothing of the acceptor's stays open but what it needs.  What
- * clients have got is behind the listeners: see fill_gaps().
- */
-_Noreturn static void
-be_child(struct session *session, bool others)
-{
-	signals_obey(0);
-	(void)fd_close_range(LISTENERS_FD, session->client - 1);
-	if (others)
-		(void)fd_close_from(session->client + 1);
-	alone_run(session);
-}
-
-/* Not on the stack, whose next page is to be a child's alone. */
-static struct session newcomer;
-
-/* A process for the newcomer.  Its pid, or -errno, and a pause. */
-static pid_t
-start_process(struct acceptor *a)
-{
-	struct door *door = &a->door;
-	bool others = a->lobby.n > 0;
-	pid_t pid = process_fork(&newcomer.slot->pid);
-
-	if (pid == 0)
-		be_child(&newcomer, others);
-	if (pid > 0)
-		return pid;
-	complaints_say(&door->complaints,
-	    "cannot start a process for a connection, "
-	    "trying again",
-	    (int)-pid);
-	door_pause(door);
-	return pid;
-}
-
-/*
- * A client that was accepted is not lost when there is no process for it now:
- * it is held until after the pause, and nobody else is accepted meanwhile.
- */
-static void
-start_newcomer(struct acceptor *a)
-{
-	struct door *door = &a->door;
-	pid_t pid = start_process(a);
-
-	door->holding = pid < 0;
-	if (pid < 0) {
-		door->held = newcomer;
-		return;
-	}
-	(void)close(newcomer.client);
-	if (children_add(&a->children, pid,
-		scoreboard_index(door->generation->board, newcomer.slot)) < 0)
-		complaints_say(&door->complaints,
-		    "too many children to keep count of", ENOSPC);
-}
-
-/*
- * Its bytes have come, or it is time to do without.  Whoever looks at the slot
- * has to know that this process was not there when it was taken.
- */
-static void
-start_guest(struct acceptor *a, struct lobby_guest *guest)
-{
-	pid_t pid;
-
-	if (!owns(a, guest->slot)) {
-		dismiss(a, guest, END_ERROR);
-		return;
-	}
-	lobby_recall(guest, a->door.generation, &newcomer);
-	newcomer.slot->since_us = clock_us();
-	pid = start_process(a);
-	if (pid < 0) {
-		lobby_defer(&a->lobby, guest,
-		    (struct deadline){ a->door.paused_until_us });
-		return;
-	}
-	children_start(&a->children, guest->child, pid);
-	lobby_leave(&a->lobby, guest);
-	(void)close(newcomer.client);
-}
-
-static bool
-has_spoken(int client)
-{
-	struct pollfd fd = { .fd = client, .events = POLLIN | POLLRDHUP };
-
-	return poll(&fd, 1, 0) != 0;
-}
-
-/* Into the lobby, where there is room and something to wait for. */
-static bool
-seat(struct acceptor *a)
-{
-	struct lobby *lobby = &a->lobby;
-	struct deadline until;
-	struct lobby_guest *guest;
-
-	if (newcomer.client < lobby->epoll || lobby->n == lobby->size ||
-	    !session_begins_later(&newcomer, &until) ||
-	    has_spoken(newcomer.client))
-		return false;
-	guest = lobby_enter(lobby, &newcomer, until);
-	if (guest == NULL)
-		return false;
-	guest->child = children_admit(&a->children,
-	    scoreboard_index(a->door.generation->board, newcomer.slot));
-	if (guest->child != NULL) {
-		guest->child->guest = guest;
-		return true;
-	}
-	lobby_leave(lobby, guest);
-	return false;
-}
-
-static void
-receive(struct acceptor *a)
-{
-	a->door.holding = false;
-	if (!seat(a))
-		start_newcomer(a);
-}
-
-static void
-accept_from(struct acceptor *a, const struct listener *listener)
-{
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		int r;
-
-		newcomer = (struct session){ .generation = NULL };
-		r = door_accept(&a->door, listener, &newcomer);
-		if (r == 0)
-			return;
-		if (r > 0)
-			receive(a);
-	}
-}
-
-/* The one that is held gets another try. */
-static void
-retry(struct acceptor *a)
-{
-	newcomer = a->door.held;
-	if (newcomer.slot != NULL || door_readmit(&a->door, &newcomer) > 0)
-		receive(a);
-}
-
-/* Some at a time: others come meanwhile. */
-static void
-call_guests(struct acceptor *a, bool spoken)
-{
-	struct lobby_guest *guests[LOBBY_BATCH], *guest;
-	size_t n = spoken ? lobby_spoken(&a->lobby, guests) : 0;
-	int64_t now_us = clock_us();
-
-	for (size_t i = 0; i < n; i++)
-		start_guest(a, guests[i]);
-	for (; n < LOBBY_BATCH; n++) {
-		guest = lobby_late(&a->lobby, now_us);
-		if (guest == NULL)
-			return;
-		start_guest(a, guest);
-	}
 }
 
 /* Which listeners to wait for now, and how long at most. */
@@ -389,44 +155,16 @@ serve_once(struct acceptor *a)
 		    fds, door->n + 1, deadline_first(until, busy));
 
 	if (door->holding && clock_us() >= door->paused_until_us)
-		retry(a);
+		listener_retry(a);
 	for (size_t i = 0; ready > 0 && i < door->n; i++)
 		if (fds[i].fd >= 0 && fds[i].revents != 0)
-			accept_from(a, &door->listeners[i]);
+			listener_accept(a, &door->listeners[i]);
 	if (a->lobby.n > 0)
-		call_guests(a, ready > 0 && fds[door->n].revents != 0);
+		listener_call(a, ready > 0 && fds[door->n].revents != 0);
 	if (ready > 0) {
 		a->busy_until_us = clock_us() + BUSY_US;
 		reap_leaving(a);
 		reap(a);
-	}
-}
-
-/* A terminal has told everybody to end. */
-static void
-end_lobby(struct acceptor *a)
-{
-	struct lobby_guest *guest;
-
-	while ((guest = lobby_late(&a->lobby, INT64_MAX)) != NULL)
-		dismiss(a, guest, END_KILLED);
-}
-
-/* Others accept from now on; whoever is here lives on in its own process. */
-static void
-leave_lobby(struct acceptor *a)
-{
-	struct deadline until = deadline_after(clock_us(), LEAVING_MS);
-	struct lobby_guest *guest;
-
-	while ((guest = lobby_late(&a->lobby, INT64_MAX)) != NULL) {
-		start_guest(a, guest);
-		if (clock_us() >= a->door.paused_until_us)
-			continue;
-		if (deadline_passed(until, clock_us()))
-			return; /* who is left is the keeper's to bury */
-		(void)wait_any(
-		    NULL, 0, (struct deadline){ a->door.paused_until_us });
 	}
 }
 
@@ -453,8 +191,8 @@ serve_each_alone(void)
 	clock_tick();
 	(void)fd_send(g->keeper, "", 1, -1);
 	while (signals.terminate != TERMINATED) {
-		if (signals.interrupted)
-			end_lobby(a);
+		if (signals.everybody)
+			listener_dismiss_all(a);
 		signals.terminate = 0; /* or children would be born stopped */
 		serve_once(a);
 		if (!signals.child || clock_us() < a->search_us)
@@ -463,21 +201,23 @@ serve_each_alone(void)
 		lean_trim(); /* the signal's frame was large */
 	}
 	signals.terminate = 0;
-	if (signals.interrupted)
-		end_lobby(a);
-	leave_lobby(a);
+	if (signals.everybody)
+		listener_dismiss_all(a);
+	listener_start_all(a);
 }
 
 /*
  * No client gets a number below the listeners', for a child closes by number
  * what it does not need; and no child has any use for what is put there.
  */
-static void
+static int
 fill_gaps(void)
 {
 	for (int fd = STDERR_FILENO + 1; fd < LISTENERS_FD; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			(void)dup3(STDIN_FILENO, fd, O_CLOEXEC);
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0)
+			return -errno;
+	return 0;
 }
 
 /* All who may be undecided, unless that is too much of what confine() leaves.
@@ -510,11 +250,11 @@ listener_run(
 		crew_run(g, listeners, n);
 	lean_drop_vdso();
 	acceptor = process_memory(sizeof(*acceptor));
-	if (acceptor == NULL) {
-		log_errno(LOG_ERR, "cannot start accepting", ENOMEM);
+	r = acceptor == NULL ? -ENOMEM : fill_gaps();
+	if (r < 0) {
+		log_errno(LOG_ERR, "cannot start accepting", -r);
 		_exit(1);
 	}
-	fill_gaps();
 	r = lobby_init(&acceptor->lobby, count_seats(g));
 	if (r < 0)
 		log_errno(LOG_WARNING, "silent clients get processes too", -r);
@@ -525,7 +265,7 @@ listener_run(
 		.generation = g,
 		.listeners = listeners,
 		.n = n,
-		.make_room = evict,
+		.make_room = listener_evict,
 	};
 	door_open(&acceptor->door);
 	lean_run(serve_each_alone);

@@ -1,5 +1,5 @@
 /*
- * listener.h - the acceptor: accept, fork, reap.
+ * listener.h - the acceptor: accept, wait for a first byte, fork, reap.
  *
  * The one idea: one process per generation of rules, restricted once before
  * its first fork, so that every child is born restricted.  It reads nothing
@@ -15,9 +15,14 @@
 /*
  * Accepts on the n listeners until SIGTERM, or has the workers of crew.h do
  * so where the rules say isolation = shared; connections live on in their own
- * processes.  Says ready with one empty message to generation->keeper once
- * it accepts.  Signals are as signals_take() left them.
+ * processes, which those who have not sent anything get then.  If there are
+ * none to be had for LISTENER_RETIRES_MS, or if it is killed, they end with it;
+ * so they do when not its keeper but somebody else tells it to end, or a
+ * terminal tells everybody.  Says ready with one empty message to
+ * generation->keeper once it accepts.  Signals are as signals_take() left them.
  */
+#define LISTENER_RETIRES_MS 800
+
 _Noreturn void listener_run(const struct generation *generation,
     const struct listener *listeners, size_t n);
 

@@ -103,7 +103,7 @@ ignore(struct lobby *l, const struct lobby_guest *guest)
 }
 
 void
-lobby_leave(struct lobby *l, struct lobby_guest *guest)
+lobby_remove(struct lobby *l, struct lobby_guest *guest)
 {
 	ignore(l, guest);
 	timers_set(

@@ -18,7 +18,7 @@
 
 struct lobby_guest {
 	struct timer timer; /* first: see lobby_late() */
-	struct child *child; /* the caller's, who is to serve it */
+	struct child *child; /* the caller's: its record among the children */
 	struct connection *slot;
 	const char *socket;
 	struct addr from;
@@ -35,35 +35,45 @@ struct lobby {
 };
 
 /*
- * Makes room for size guests (up to 1 << 20), in memory that children do not
- * inherit.  0 or -errno; then nobody fits.
+ * Makes room for size guests (up to 1 << 20; 0: nobody fits), in memory that
+ * children do not inherit.  0, -ENOMEM, or what epoll_create1() says; after an
+ * error it may be used, and nobody fits.
  */
 int lobby_init(struct lobby *lobby, uint32_t size);
 
 /*
- * The session waits here until its client sends something or closes, and at
- * most until then.  NULL without room for it: it stays the caller's.
+ * A session that has a slot and has not been started waits here, until its
+ * client sends something or leaves, or until then: lobby_spoken() and
+ * lobby_late() name it.  What session->socket points to stays where it is.
+ * The caller sets child.  NULL without room for it, or if it cannot be
+ * watched: it stays the caller's.
  */
 struct lobby_guest *lobby_enter(
     struct lobby *lobby, const struct session *session, struct deadline until);
 
-/* The session of a guest as it was; generation is the caller's to know. */
+/* The session of a guest as door_accept() had begun it. */
 void lobby_recall(const struct lobby_guest *guest,
     const struct generation *generation, struct session *ret);
 
-/* The guest is gone; its descriptor is open still, and the caller's. */
-void lobby_leave(struct lobby *lobby, struct lobby_guest *guest);
+/* Forgets a guest, whose descriptor is open still, and the caller's. */
+void lobby_remove(struct lobby *lobby, struct lobby_guest *guest);
 
-/* The guest cannot be served now: whatever it sends, not before then. */
+/* It cannot be served now: whatever it sends, lobby_late() names it then. */
 void lobby_defer(
     struct lobby *lobby, struct lobby_guest *guest, struct deadline until);
 
-/* Those who have spoken, LOBBY_BATCH at most; each has to leave, or wait. */
+/*
+ * Those who have sent something or left, LOBBY_BATCH at most.  Each is to be
+ * removed or deferred, or is named again.  How many.
+ */
 #define LOBBY_BATCH 16
 size_t lobby_spoken(
     struct lobby *lobby, struct lobby_guest *ret[static LOBBY_BATCH]);
 
-/* One whose time is over at now_us: has to leave, or wait anew.  Or NULL. */
+/*
+ * One whose time is over at now_us, or NULL.  It is to be removed or deferred,
+ * for it is not named again.
+ */
 struct lobby_guest *lobby_late(struct lobby *lobby, int64_t now_us);
 
 /* When the next one's is. */

@@ -317,19 +317,37 @@ match_decide(const struct rules *rules, const struct match_index *index,
 	return d;
 }
 
-/* What a byte decides is not decided without: one such is enough. */
 static bool
-is_early(const struct service *service)
+needs_bytes(enum condition_kind kind)
+{
+	switch (kind) {
+	case COND_PROTOCOL:
+	case COND_SERVER_NAME:
+	case COND_ALPN:
+	case COND_TLS_VERSION:
+	case COND_HTTP_HOST:
+	case COND_HTTP_PATH:
+	case COND_PAYLOAD:
+		return true;
+	case COND_FROM:
+	case COND_LOCAL:
+	case COND_SOCKET:
+	case COND_KINDS:
+		break;
+	}
+	return false;
+}
+
+/*
+ * A service all of whose conditions ask for bytes says neither yes nor no
+ * before there are some.
+ */
+static bool
+may_be_early(const struct service *service)
 {
 	for (size_t i = 0; i < service->n_conditions; i++)
-		switch (service->conditions[i].kind) {
-		case COND_FROM:
-		case COND_LOCAL:
-		case COND_SOCKET:
+		if (!needs_bytes(service->conditions[i].kind))
 			return true;
-		default:
-			break;
-		}
 	return service->n_conditions == 0;
 }
 
@@ -337,7 +355,7 @@ bool
 match_may_be_early(const struct rules *rules)
 {
 	for (size_t i = 0; i < rules->n_services; i++)
-		if (is_early(&rules->services[i]))
+		if (may_be_early(&rules->services[i]))
 			return true;
 	return rules->n_services == 0;
 }

@@ -46,7 +46,10 @@ struct answer match_condition(
 /* Whether name (n bytes, any case, one trailing dot allowed) fits pattern. */
 bool match_name(const struct name_pattern *pattern, const char *name, size_t n);
 
-/* Whether it may be decided before the client has sent anything. */
+/*
+ * Whether a connection may be decided before its client has sent anything:
+ * false is certain, true means that match_decide() has to be asked.
+ */
 bool match_may_be_early(const struct rules *rules);
 
 /* Whether any condition asks for the local address. */

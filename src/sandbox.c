@@ -11,13 +11,6 @@
 
 #include "sandbox_inner.h"
 
-/*
- * For one connection a dozen would do.  But descriptors that are on their way
- * to the keeper count too, and those of all children against each one's
- * limit.
- */
-#define DESCRIPTORS 1024
-
 static void
 lower(struct rlimit *rlimit, rlim_t most)
 {
@@ -66,10 +59,10 @@ limit_resources(const struct sandbox_spec *spec)
 	LIMIT(RLIMIT_CORE, 0);
 	LIMIT(RLIMIT_MEMLOCK, 0);
 	LIMIT(RLIMIT_MSGQUEUE, 0);
-	LIMIT(
-	    RLIMIT_NOFILE, spec->descriptors ? spec->descriptors : DESCRIPTORS);
-	if (spec->descriptors)
+	if (spec->descriptors > 0) {
+		LIMIT(RLIMIT_NOFILE, spec->descriptors);
 		raise_descriptors(spec->descriptors);
+	}
 	/* Growing a file is a SIGXFSZ: not where the log goes into one. */
 	if (!stderr_is_file())
 		LIMIT(RLIMIT_FSIZE, 0);

@@ -39,7 +39,8 @@ struct sandbox_spec {
 	bool abstract; /* one of those is unix:@abstract */
 	bool bind; /* a service has bind or transparent */
 	bool shared; /* isolation = shared: one child, many connections */
-	unsigned descriptors; /* RLIMIT_NOFILE; 0: enough for one connection */
+	unsigned
+	    descriptors; /* RLIMIT_NOFILE, where it can be that; 0: as is */
 };
 
 /* What is in force: the result of both functions is a sum of these. */

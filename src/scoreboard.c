@@ -3,12 +3,12 @@
  *
  * What makes this safe against a process being killed between any two
  * instructions: slot->pid is the one truth about whose a slot is, and it only
- * goes 0 -> acceptor -> child -> 0, or 0 -> worker -> -worker -> relay -> 0,
- * or from a dead process to one that claims it.  Everything that changes a
- * count first puts the slot into CONN_MOVING and adds one to head->changes.  So
- * a change that was cut short can be seen (the slot is moving and its process
- * is dead), and so can a change that is going on while scoreboard_mend()
- * counts.
+ * goes 0 -> acceptor -> child -> 0, or 0 -> acceptor -> 0 if it never needed a
+ * child, or 0 -> worker -> -worker -> relay -> 0, or from a dead process to one
+ * that claims it.  Everything that changes a count first puts the slot into
+ * CONN_MOVING and adds one to head->changes.  So a change that was cut short
+ * can be seen (the slot is moving and its process is dead), and so can a change
+ * that is going on while scoreboard_mend() counts.
  */
 #include "scoreboard.h"
 

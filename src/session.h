@@ -26,7 +26,7 @@ struct generation {
 	struct match_index *index; /* or NULL */
 	uint16_t *rows; /* the scoreboard row of each service */
 	bool needs_local; /* a rule asks for the local address */
-	bool may_be_early; /* a rule may hold before a byte has come */
+	bool may_be_early; /* a decision may come before a byte has */
 	struct scoreboard *board;
 	int relay_exe; /* usher-relay's file; -1: relay in this process */
 	int keeper; /* where programs are asked for; -1: nowhere */
@@ -71,8 +71,9 @@ enum session_next {
 };
 
 /*
- * Whether there is nothing to do for it until the client sends something or,
- * in *ret, until then.  Reads nothing.
+ * Before session_start(): whether there is nothing to do for it until the
+ * client sends something or leaves, or at most until then, in *ret.  Reads
+ * nothing; may ask for the local address.
  */
 bool session_begins_later(struct session *session, struct deadline *ret);
 

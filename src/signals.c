@@ -33,13 +33,16 @@ note(int number, siginfo_t *info, void *context)
 		signals.reload = 1;
 		break;
 	case SIGINT:
-		signals.interrupted = 1;
+		signals.everybody = 1;
 		if (!signals.terminate)
 			signals.terminate = INTERRUPTED;
 		break;
 	default:
-		if (may_terminate(info))
-			signals.terminate = TERMINATED;
+		if (!may_terminate(info))
+			return;
+		signals.terminate = TERMINATED;
+		if (master != 0 && info->si_pid != master)
+			signals.everybody = 1;
 	}
 }
 

@@ -15,7 +15,11 @@ struct signal_flags {
 	 * process group: then the acceptor waits to be told by the keeper.
 	 */
 	volatile sig_atomic_t terminate;
-	volatile sig_atomic_t interrupted; /* it was INTERRUPTED once */
+	/*
+	 * Somebody has told everybody to end, and not only this process by the
+	 * one that it obeys: who looks at it sets it back.
+	 */
+	volatile sig_atomic_t everybody;
 	volatile sig_atomic_t child; /* SIGCHLD */
 	volatile sig_atomic_t reload; /* SIGHUP */
 };
