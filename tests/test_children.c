@@ -152,9 +152,11 @@ START_TEST(agrees_with_a_plain_list)
 {
 	enum { SIZE = 16, SLOTS = 6, STEPS = 20000 };
 	struct {
-		pid_t pid;
+		pid_t pid; /* 0: a guest */
+		struct child *guest;
 		uint32_t slot;
 		int undecided;
+		int latest; /* of its slot */
 		int left; /* when, or 0 */
 	} list[SIZE];
 	struct children c;
@@ -179,31 +181,50 @@ START_TEST(agrees_with_a_plain_list)
 		    first == n ? 0 : list[first].pid);
 		ck_assert_int_eq(leaving == NULL ? 0 : leaving->pid,
 		    gone == SIZE ? 0 : list[gone].pid);
-		switch (rand() % 3) {
+		switch (rand() % 4) {
 		case 0:
 			if (n == SIZE)
 				break;
-			list[n].pid = next++;
+			list[n].pid = rand() % 2 ? next++ : 0;
 			list[n].slot = (uint32_t)rand() % SLOTS;
-			list[n].undecided = 1;
+			list[n].undecided = list[n].latest = 1;
 			list[n].left = 0;
-			for (size_t k = 0; k < n; k++)
-				if (list[k].slot == list[n].slot &&
-				    !list[k].left) {
-					list[k].left = step;
-					list[k].undecided = 0;
-				}
-			ck_assert_int_eq(
-			    children_add(&c, list[n].pid, list[n].slot), 0);
+			for (size_t k = 0; k < n; k++) {
+				if (list[k].slot != list[n].slot ||
+				    !list[k].latest)
+					continue;
+				list[k].latest = 0;
+				if (list[k].pid == 0)
+					continue;
+				list[k].left = step;
+				list[k].undecided = 0;
+			}
+			if (list[n].pid == 0)
+				list[n].guest =
+				    children_admit(&c, list[n].slot);
+			else
+				ck_assert_int_eq(
+				    children_add(&c, list[n].pid, list[n].slot),
+				    0);
 			n++;
 			break;
 		case 1:
 			if (n == 0)
 				break;
-			ck_assert_uint_eq(
-			    children_remove(&c, list[i].pid), list[i].slot);
+			if (list[i].pid == 0)
+				children_dismiss(&c, list[i].guest);
+			else
+				ck_assert_uint_eq(
+				    children_remove(&c, list[i].pid),
+				    list[i].slot);
 			for (n--; i < n; i++)
 				list[i] = list[i + 1];
+			break;
+		case 2:
+			if (n == 0 || list[i].pid != 0)
+				break;
+			list[i].pid = next++;
+			children_start(&c, list[i].guest, list[i].pid);
 			break;
 		default:
 			if (oldest == NULL)

@@ -11,7 +11,7 @@ import threading
 import time
 
 from wire import (Backend, Client, Failure, Skipped, Usher, check, expect,
-                  passed_socket, run_checks, same, shared, wait_for)
+                  limit, passed_socket, run_checks, same, shared, wait_for)
 
 backend = Backend("any")
 RULES = """
@@ -150,28 +150,9 @@ def _():
     usher.stop()
 
 
-def limit(pid, resource, value):
-    """Sets a soft limit of a process of ours; returns what it was."""
-    with open("/proc/%d/limits" % pid) as f:
-        names = {"nofile": "Max open files", "nproc": "Max processes"}
-        was = re.search(names[resource] + r" +(\S+)", f.read()).group(1)
-    command = ["prlimit", "--pid", "%d" % pid, "--%s=%s:" % (resource, value)]
-    owner = os.stat("/proc/%d" % pid).st_uid
-    if owner != os.getuid():
-        # Limits may be set by the same user, or with a capability that root
-        # in a container seldom has.
-        command = ["setpriv", "--reuid=%d" % owner, "--regid=%d" % owner,
-                   "--clear-groups", *command]
-    if subprocess.run(command).returncode:
-        raise Skipped("prlimit cannot set limits")
-    return was
-
-
 def without(usher, resource, value, enough=False):
     """Nobody is served while usher has too little of a resource, unless that
     is enough; afterwards everybody is, and the log was not filled with it."""
-    if not shutil.which("prlimit") or not shutil.which("setpriv"):
-        raise Skipped("prlimit or setpriv is not installed")
     served(usher).close()
     everyone = usher.at_rest()
     everyone.add(usher.process.pid)

@@ -10,7 +10,7 @@ import sys
 
 from mounts import over
 from wire import (Backend, Skipped, Usher, check, expect, is_sanitized,
-                  program, run_checks, same, tmp, wait_for)
+                  program, run_checks, same, tmp, wait_for, PATIENCE)
 
 backends = {name: Backend(name) for name in ("old", "new")}
 
@@ -237,18 +237,26 @@ def _():
 @check("programs are replaced while clients are undecided: all are served")
 def _():
     with own_programs("upgrade"):
-        usher = Usher(rules("old", "inspect-timeout = 1h"))
+        usher = Usher(rules("old", """
+            inspect-timeout = 1h
+            [later]
+            payload = "xyz"
+            reject = close"""))
+        # Two that have sent nothing yet, and one that has.
         undecided = [usher.connect() for _ in range(3)]
+        undecided[2].send(b"x")
         usher.accepted(3)
         # As a package manager does it, and what was there is gone.
         for name in NAMES:
             shutil.copy(program(name), program(name) + ".new")
             os.rename(program(name) + ".new", program(name))
         same(undecided[0].send(b"x\n").line(), "old")
-        usher.process.send_signal(signal.SIGTERM)
+        usher.process.terminate()
+        same(usher.process.wait(PATIENCE), 0, "exit status")
         after = Usher(rules("new"), after=usher)
         for client in undecided[1:]:
-            same((client.send(b"x\n").line(), client.line()), ("old", "x"))
+            client.send(b"\n" if client is undecided[2] else b"x\n")
+            same((client.line(), client.line()), ("old", "x"))
         expect(reaches(after, "new"), "not the new ones")
         # By the relay that came with them, which has no name any more.
         for client in undecided:

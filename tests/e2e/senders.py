@@ -141,11 +141,12 @@ def state(pid):
 def _():
     usher = trusting("backend = " + backend.address, inspect="1h")
     before = backend.accepted
-    for count, at in enumerate((1, 9, len(HEADER) - 1)):
+    for count, at in enumerate((0, 9, len(HEADER) - 1)):
         with usher.connect() as client:
             client.send(HEADER[:at])
-            expect(wait_for(lambda: shared or usher.process_of(client) !=
-                            usher.acceptor()), "it has no process")
+            # Before the first byte, and in shared mode, it is not its own.
+            expect(wait_for(lambda: at == 0 or shared or usher.process_of(
+                client) != usher.acceptor()), "it has no process")
             child = usher.process_of(client)
             expect(wait_for(lambda: state(child) == "S"), "it never waits")
             # What comes next, and the FIN, is to be seen in one look.

@@ -5,12 +5,13 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 
-from checks import (HOST, PATIENCE, RESIDENT, Failure, expect, isolation, tmp,
-                    wait_for)
+from checks import (HOST, PATIENCE, RESIDENT, Failure, Skipped, expect,
+                    isolation, tmp, wait_for)
 from ends import Client
 
 
@@ -29,6 +30,25 @@ def title(pid):
             return f.read().rstrip(b"\0").replace(b"\0", b" ").decode()
     except OSError:
         return ""
+
+
+def limit(pid, resource, value):
+    """Sets a soft limit of a process of ours; returns what it was."""
+    if not shutil.which("prlimit") or not shutil.which("setpriv"):
+        raise Skipped("prlimit or setpriv is not installed")
+    with open("/proc/%d/limits" % pid) as f:
+        names = {"nofile": "Max open files", "nproc": "Max processes"}
+        was = re.search(names[resource] + r" +(\S+)", f.read()).group(1)
+    command = ["prlimit", "--pid", "%d" % pid, "--%s=%s:" % (resource, value)]
+    owner = os.stat("/proc/%d" % pid).st_uid
+    if owner != os.getuid():
+        # Limits may be set by the same user, or with a capability that root
+        # in a container seldom has.
+        command = ["setpriv", "--reuid=%d" % owner, "--regid=%d" % owner,
+                   "--clear-groups", *command]
+    if subprocess.run(command).returncode:
+        raise Skipped("prlimit cannot set limits")
+    return was
 
 
 class Usher:
@@ -177,13 +197,23 @@ class Usher:
             processes = {p for p in processes
                          if parent(p) == self.process.pid and
                          not title(p).startswith("usher-relay")}
-            if len(processes) > 1:  # some have lost theirs
-                processes -= {row["pid"] for row in rows}
+            if len(processes) > 1:  # whose acceptor has gone
+                processes -= {row["pid"] for row in rows if
+                              not self.listens(row["pid"])}
             return len(processes) == 1 and processes.pop()
         found = wait_for(find)
         expect(found, "not one acceptor: %s, %s" % (self.descendants(),
                                                     self.table()))
         return found
+
+    def listens(self, pid):
+        """Has this process the first listening socket, and where usher has it
+        (handover.h)?"""
+        try:
+            return (os.readlink("/proc/%d/fd/8" % pid) ==
+                    os.readlink("/proc/%d/fd/8" % self.process.pid))
+        except OSError:
+            return False
 
     def descendants(self):
         """Process ids of all below usherd, itself not among them."""

@@ -10,7 +10,8 @@ import sys
 import time
 
 from wire import (Backend, Client, Skipped, Usher, check, expect, now,
-                  run_checks, same, shared, static, wait_for, HOST)
+                  run_checks, same, shared, static, wait_for, HOST,
+                  RESIDENT)
 
 backend = Backend("any")
 SLOWER = 3  # times the unloaded 99th percentile is what honest clients may see
@@ -103,25 +104,46 @@ def _():
     usher.stop()
 
 
-@check("two thousand silent clients are held: honest ones do not notice")
-def _():
+def hold(data, kilobytes_each):
+    """Clients that send no more than this are held, and honest ones are served
+    as if they were not there."""
     room_for_descriptors(MANY + 200)
-    settings = "max-connections = 4000\nmax-pending = 3000"
+    settings = """
+        max-connections = 4000
+        max-pending = 3000
+        [later]
+        payload = "never"
+        reject = close"""
     usher, idle = Usher(rules(settings)), Usher(rules(settings))
-    silent = [Client(usher.port, source=source(i)) for i in range(MANY)]
+    held = [Client(usher.port, source=source(i)).send(data)
+            for i in range(MANY)]
     expect(wait_for(lambda: len(usher.table()["connections"]) == MANY),
            "%d are held" % len(usher.table()["connections"]))
+    if data and not shared:
+        expect(wait_for(lambda: len(usher.descendants()) == MANY + RESIDENT),
+               "%d processes" % len(usher.descendants()))
     compare(lambda: honest(usher), lambda: honest(idle))
     if static():
         used = sum(kilobytes(pid) for pid in usher.descendants())
         print("# %.1f KB each" % (used / MANY))
-        expect(used < 64 * MANY, "%d KB for %d clients" % (used, MANY))
-    for client in silent:
+        expect(used < kilobytes_each * MANY,
+               "%d KB for %d clients" % (used, MANY))
+    for client in held:
         client.close()
     expect(wait_for(lambda: not usher.table()["connections"]), "some are left")
     usher.at_rest()
     usher.stop()
     idle.stop()
+
+
+@check("two thousand silent clients are held: honest ones do not notice")
+def _():
+    hold(b"", 2)
+
+
+@check("two thousand undecided ones are held: honest ones do not notice")
+def _():
+    hold(b"n", 2 if shared else 64)
 
 
 class Flood:

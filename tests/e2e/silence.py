@@ -6,8 +6,8 @@ import signal
 import struct
 import sys
 
-from wire import (Backend, Usher, check, expect, hello, run_checks, same,
-                  wait_for, PATIENCE, RESIDENT)
+from wire import (Backend, Skipped, Usher, check, expect, hello, limit,
+                  run_checks, same, wait_for, PATIENCE, RESIDENT)
 
 backend = Backend("any")
 other = Backend("other")
@@ -24,9 +24,29 @@ def rules(settings="inspect-timeout = 30s", backend=backend):
 
 
 def silent(usher, number):
+    """So many that have been let in."""
     clients = [usher.connect() for _ in range(number)]
-    usher.accepted(number)
+    ports = {client.local for client in clients}
+    expect(wait_for(lambda: ports <= {row["client_port"]
+                                      for row in usher.rows() or ()}),
+           "not all are let in: %s" % usher.table())
     return clients
+
+
+class no_processes:
+    """None can be started by the acceptor that usher has now."""
+
+    def __init__(self, usher):
+        if os.getuid():
+            raise Skipped("needs root, for usher not to be it")
+        self.pid = usher.acceptor()
+
+    def __enter__(self):
+        self.was = limit(self.pid, "nproc", "1")
+
+    def __exit__(self, *_):
+        if os.path.exists("/proc/%d" % self.pid):
+            limit(self.pid, "nproc", self.was)
 
 
 def served(client, name="any"):
@@ -71,21 +91,33 @@ def _():
 
 @check("no client's process has another's socket")
 def _():
-    usher = Usher(rules())
-    # Around those who speak, as the acceptor has them.
+    usher = Usher("""
+        inspect-timeout = 30s
+        isolation = connection
+        [later]
+        payload = "never"
+        reject = close
+        """)
+    # Around those who have processes, as the acceptor has them; and they stay
+    # undecided, for an exec would close what they should not have.
     clients = silent(usher, 12)
-    speaking = [served(client) for client in clients[3:9:2]]
-    known = descriptors(usher.acceptor())
-    own = []
+    speaking = [client.send(b"n") for client in clients[3:9:2]]
+    acceptor = usher.acceptor()
+    expect(wait_for(lambda: len(usher.descendants()) == RESIDENT + 3),
+           "processes: %s" % usher.descendants())
+    known = descriptors(acceptor)
+    expect("anon_inode:[eventpoll]" in known, "%s" % known)
+    own = set()
     for client in speaking:
-        mine = {name for name in descriptors(usher.process_of(client))
-                if name.startswith("socket:")}
-        # The log's and the keeper's are everybody's.
-        own.append(mine - known)
-        same(len(own[-1]), 2, "sockets that are its own: %s" % mine)
-        common = mine & known
-        same(common & waiting(usher, known), set(), "of those who wait")
-    same(len(set.union(*own)), 6, "sockets of three")
+        pid = usher.process_of(client)
+        expect(pid != acceptor, "it has no process")
+        expect(wait_for(lambda: len(descriptors(pid) - known) == 1),
+               "of its own it has %s" % (descriptors(pid) - known))
+        mine = descriptors(pid)
+        own |= mine - known
+        same(mine & waiting(usher, known), set(), "of those who wait")
+        expect("anon_inode:[eventpoll]" not in mine, "%s" % mine)
+    same(len(own), 3, "sockets of three: %s" % own)
     close(clients)
     usher.stop()
 
@@ -126,7 +158,7 @@ def _():
     from_proxy = usher.connect(source="127.0.0.9")
     client = usher.connect()
     same(client.line(), "any")
-    expect(client.took() >= .3, "after %.1f s" % client.took())
+    expect(.3 <= client.took() < 1.2, "after %.1f s" % client.took())
     same(from_proxy.end(), "fin", "without a header the end is")
     expect(from_proxy.took() >= 1.2, "after %.1f s" % from_proxy.took())
     expect("end=error" in usher.line_of(from_proxy), usher.log())
@@ -148,6 +180,7 @@ def _():
         """ % (other.address, backend.address))
     with usher.connect(source="127.0.0.9") as client:
         same(client.line(), "other")
+    usher.at_rest()
     client, = silent(usher, 1)
     same(len(usher.descendants()), RESIDENT, "processes")
     served(client).close()
@@ -222,7 +255,7 @@ def _():
 def _():
     usher = Usher(rules())
     first = served(usher.connect())
-    clients = silent(usher, 6)[:5]
+    clients = silent(usher, 5)
     os.kill(usher.acceptor(), signal.SIGKILL)
     for client in clients:
         expect(client.end() in ("fin", "reset"), "no end")
@@ -265,25 +298,81 @@ def _():
                         "max-per-source = 1000"),
                   through=["prlimit", "--nofile=600:600"])
     clients = silent(usher, 310)
-    same(len(usher.descendants()), RESIDENT + 310 - 600 // 2, "processes")
+    expect(wait_for(lambda: len(usher.descendants()) ==
+                    RESIDENT + 310 - 600 // 2),
+           "%d processes" % len(usher.descendants()))
     for client in clients:
         served(client).close()
     usher.at_rest()
     usher.stop()
 
 
-@check("the sixth of five who may wait has a process")
+@check("there are no processes: who has sent something waits, and is served")
 def _():
-    usher = Usher(rules("max-pending = 5\ninspect-timeout = 30s"))
-    older = silent(usher, 5)
-    usher.write(rules("max-pending = 200\ninspect-timeout = 30s"))
-    usher.process.send_signal(signal.SIGHUP)
-    usher.await_line("reloaded the rules")
-    clients = silent(usher, 20)
-    for client in older + clients:
-        served(client)
-    close(older + clients)
+    usher = Usher(rules())
+    clients = silent(usher, 5)
+    with no_processes(usher):
+        for client in clients:
+            client.send(b"x\n")
+        usher.await_line("cannot start a process for a connection")
+        # Those who came after them are not let in before them.
+        late = usher.connect().send(b"x\n")
+        expect(clients[0].quiet(.3), "served without a process")
+    for client in clients + [late]:
+        same((client.line(), client.line()), ("any", "x"))
+    close(clients + [late])
     usher.at_rest()
+    usher.stop()
+
+
+@check("a reload when there are no processes: who is silent ends, with a line")
+def _():
+    usher = Usher(rules())
+    clients = silent(usher, 5)
+    with no_processes(usher):
+        usher.process.send_signal(signal.SIGHUP)
+        usher.await_line("reloaded the rules")
+        for client in clients:
+            expect(client.end() in ("fin", "reset"), "it does not end")
+            expect("end=error" in usher.line_of(client), usher.log())
+    served(usher.connect()).close()
+    usher.at_rest()
+    usher.stop()
+
+
+@check("an interrupt of the acceptor alone ends who waits, and nobody else")
+def _():
+    usher = Usher(rules())
+    first = served(usher.connect())
+    clients = silent(usher, 2)
+    os.kill(usher.acceptor(), signal.SIGINT)
+    for client in clients:
+        same(client.end(), "fin")
+    client, = silent(usher, 1)
+    expect(client.quiet(.3), "it is not let wait")
+    served(client).close()
+    first.send(b"still\n")
+    same(first.line(), "still")
+    first.close()
+    usher.stop()
+
+
+@check("an administrator ends all: who is silent, too")
+def _():
+    if os.getuid():
+        raise Skipped("needs root, for usher not to be it")
+    usher = Usher(rules())
+    first = served(usher.connect())
+    clients = silent(usher, 3)
+    # As systemctl kill does it, but in an order that is the worst.
+    for pid in [usher.acceptor(), *usher.descendants(), usher.process.pid]:
+        os.kill(pid, signal.SIGTERM)
+    for client in clients:
+        same(client.end(), "fin")
+        expect("end=killed" in usher.line_of(client), usher.log())
+    same(first.end(), "fin")
+    same(usher.process.wait(PATIENCE), 0, "exit status")
+    expect(wait_for(lambda: not usher.descendants()), "somebody lives")
     usher.stop()
 
 

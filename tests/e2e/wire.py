@@ -8,5 +8,5 @@ from checks import (HOST, PATIENCE, RESIDENT, Failure, Skipped, check, expect,
                     isolation, now, run_checks, same, shared, tmp, wait_for)
 from ends import Backend, Client, closed_port, passed_socket
 from hellos import extension, hello, hello_message, records
-from serving import (Usher, is_sanitized, parent, program, static, stop_all,
-                     title)
+from serving import (Usher, is_sanitized, limit, parent, program, static,
+                     stop_all, title)
