@@ -68,8 +68,8 @@ reap_leaving(struct acceptor *a)
 }
 
 /* Any, which is how those are found that died before they were done. */
-static void
-reap(struct acceptor *a)
+void
+listener_reap(struct acceptor *a)
 {
 	int64_t now_us = clock_us();
 	uint32_t left = now_us < a->busy_until_us ? SEARCH_BUSY : UINT32_MAX;
@@ -116,12 +116,13 @@ static struct deadline
 plan(const struct acceptor *a, struct pollfd *fds)
 {
 	struct deadline until = plan_door(&a->door, fds);
+	bool calls = a->lobby.n > 0 && clock_us() >= a->door.paused_until_us;
 
 	fds[a->door.n] = (struct pollfd){
-		.fd = a->lobby.n > 0 ? a->lobby.epoll : -1,
+		.fd = calls ? a->lobby.epoll : -1,
 		.events = POLLIN,
 	};
-	return deadline_first(until, lobby_due(&a->lobby));
+	return calls ? deadline_first(until, lobby_due(&a->lobby)) : until;
 }
 
 /* Until when no child that ends is a reason to wake up. */
@@ -154,17 +155,20 @@ serve_once(struct acceptor *a)
 		ready = wait_undisturbed(
 		    fds, door->n + 1, deadline_first(until, busy));
 
+	if (signals.terminate)
+		return; /* children would be born stopped */
 	if (door->holding && clock_us() >= door->paused_until_us)
 		listener_retry(a);
+	/* Before others are let in, for whom they might have to make room. */
+	if (a->lobby.n > 0 && clock_us() >= door->paused_until_us)
+		listener_call(a, ready > 0 && fds[door->n].revents != 0);
 	for (size_t i = 0; ready > 0 && i < door->n; i++)
 		if (fds[i].fd >= 0 && fds[i].revents != 0)
 			listener_accept(a, &door->listeners[i]);
-	if (a->lobby.n > 0)
-		listener_call(a, ready > 0 && fds[door->n].revents != 0);
 	if (ready > 0) {
 		a->busy_until_us = clock_us() + BUSY_US;
 		reap_leaving(a);
-		reap(a);
+		listener_reap(a);
 	}
 }
 
@@ -197,7 +201,7 @@ serve_each_alone(void)
 		serve_once(a);
 		if (!signals.child || clock_us() < a->search_us)
 			continue;
-		reap(a);
+		listener_reap(a);
 		lean_trim(); /* the signal's frame was large */
 	}
 	signals.terminate = 0;

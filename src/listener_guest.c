@@ -134,26 +134,28 @@ start_newcomer(struct acceptor *a)
  * Its bytes have come, or it is time to do without.  Whoever looks at the slot
  * has to know that this process was not there when it was taken.
  */
-static void
+static bool
 start_guest(struct acceptor *a, struct lobby_guest *guest)
 {
 	pid_t pid;
 
 	if (!owns(a, guest->slot)) {
 		dismiss(a, guest, END_ERROR);
-		return;
+		return true;
 	}
+	clock_tick(); /* of many, the last may come seconds later */
 	lobby_recall(guest, a->door.generation, &starting);
 	starting.slot->since_us = clock_us();
 	pid = start_process(a);
 	if (pid < 0) {
 		lobby_defer(&a->lobby, guest,
 		    (struct deadline){ a->door.paused_until_us });
-		return;
+		return false;
 	}
 	children_start(&a->children, guest->child, pid);
 	lobby_remove(&a->lobby, guest);
 	(void)close(starting.client);
+	return true;
 }
 
 /* Or has left. */
@@ -236,12 +238,12 @@ listener_call(struct acceptor *a, bool spoken)
 	int64_t now_us = clock_us();
 
 	for (size_t i = 0; i < n; i++)
-		start_guest(a, guests[i]);
+		if (!start_guest(a, guests[i]))
+			return;
 	for (; n < LOBBY_BATCH; n++) {
 		guest = lobby_late(&a->lobby, now_us);
-		if (guest == NULL)
+		if (guest == NULL || !start_guest(a, guest))
 			return;
-		start_guest(a, guest);
 	}
 }
 
@@ -255,19 +257,35 @@ listener_dismiss_all(struct acceptor *a)
 		dismiss(a, guest, END_KILLED);
 }
 
+/* As many as there are processes for. */
+static void
+start_those_left(struct acceptor *a)
+{
+	struct lobby_guest *guest;
+
+	if (a->door.holding)
+		listener_retry(a);
+	do
+		guest = lobby_late(&a->lobby, INT64_MAX);
+	while (guest != NULL && start_guest(a, guest));
+}
+
 void
 listener_start_all(struct acceptor *a)
 {
 	struct deadline until = deadline_after(clock_us(), LISTENER_RETIRES_MS);
-	struct lobby_guest *guest;
 
-	while ((guest = lobby_late(&a->lobby, INT64_MAX)) != NULL) {
-		start_guest(a, guest);
-		if (clock_us() >= a->door.paused_until_us)
-			continue;
-		if (deadline_passed(until, clock_us()))
-			return; /* who is left is the keeper's to bury */
-		(void)wait_any(
-		    NULL, 0, (struct deadline){ a->door.paused_until_us });
+	for (;;) {
+		signals.terminate = 0; /* or they would be born stopped */
+		start_those_left(a);
+		if ((a->lobby.n == 0 && !a->door.holding) ||
+		    deadline_passed(until, clock_us()))
+			return;
+		(void)wait_any(NULL, 0, deadline_after(clock_us(), PAUSE_MS));
+		if (signals.everybody)
+			listener_dismiss_all(a);
+		/* Zombies count as processes. */
+		a->search_us = 0;
+		listener_reap(a);
 	}
 }

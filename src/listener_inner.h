@@ -21,6 +21,9 @@ struct acceptor {
 	struct pollfd polls[LISTENERS_MAX + 1]; /* and the lobby */
 };
 
+/* Looks for children that have ended, unless it is too early for that. */
+void listener_reap(struct acceptor *acceptor);
+
 /* Lets in those who wait there, some at a time. */
 void listener_accept(
     struct acceptor *acceptor, const struct listener *listener);
@@ -29,8 +32,8 @@ void listener_accept(
 void listener_retry(struct acceptor *acceptor);
 
 /*
- * Those in the lobby whose time has come get processes, some at a time;
- * spoken: the lobby's epoll is ready.
+ * Those in the lobby whose time has come get processes, some at a time, while
+ * there are any to be had; spoken: some may have sent something.
  */
 void listener_call(struct acceptor *acceptor, bool spoken);
 
@@ -41,8 +44,9 @@ void listener_evict(struct door *door);
 void listener_dismiss_all(struct acceptor *acceptor);
 
 /*
- * Or live on in processes of their own, where others accept from now on.  Tries
- * for LISTENER_RETIRES_MS; who is left then is the keeper's to bury.
+ * Or live on in processes of their own, and the one that is held too, where
+ * others accept from now on.  Tries for LISTENER_RETIRES_MS; who is left then
+ * is the keeper's to bury.
  */
 void listener_start_all(struct acceptor *acceptor);
 

@@ -40,12 +40,12 @@ def limit(pid, resource, value):
         names = {"nofile": "Max open files", "nproc": "Max processes"}
         was = re.search(names[resource] + r" +(\S+)", f.read()).group(1)
     command = ["prlimit", "--pid", "%d" % pid, "--%s=%s:" % (resource, value)]
-    owner = os.stat("/proc/%d" % pid).st_uid
-    if owner != os.getuid():
+    owner = os.stat("/proc/%d" % pid)
+    if owner.st_uid != os.getuid():
         # Limits may be set by the same user, or with a capability that root
         # in a container seldom has.
-        command = ["setpriv", "--reuid=%d" % owner, "--regid=%d" % owner,
-                   "--clear-groups", *command]
+        command = ["setpriv", "--reuid=%d" % owner.st_uid,
+                   "--regid=%d" % owner.st_gid, "--clear-groups", *command]
     if subprocess.run(command).returncode:
         raise Skipped("prlimit cannot set limits")
     return was

@@ -268,6 +268,40 @@ def _():
     usher.stop()
 
 
+@check("SIGTERM while many are decided: none of them is stopped with it")
+def _():
+    for _ in range(3):
+        usher = Usher(rules("silence-timeout = 1s\nmax-pending = 400\n"
+                            "max-per-source = 400"))
+        clients = silent(usher, 300)
+        # Their time has come, one after the other.
+        expect(wait_for(lambda: len(usher.descendants()) > RESIDENT + 5),
+               "no processes")
+        usher.process.terminate()
+        same(usher.process.wait(PATIENCE), 0, "exit status")
+        same([client.line() for client in clients], ["any"] * 300)
+        close(clients)
+        usher.stop()
+
+
+@check("those who have just ended do not take the processes of who is silent")
+def _():
+    if os.getuid():
+        raise Skipped("needs root, for usher not to be it")
+    # Whose processes are counted, so nobody else's.
+    usher = Usher("user = games\n" + rules())
+    busy = [served(usher.connect()) for _ in range(10)]
+    usher.relayed(busy)
+    clients = silent(usher, 10)
+    limit(usher.acceptor(), "nproc", "%d" % (len(usher.descendants()) + 1))
+    close(busy)
+    usher.process.terminate()
+    same(usher.process.wait(PATIENCE), 0, "exit status")
+    for client in clients:
+        served(client).close()
+    usher.stop()
+
+
 @check("somebody has written over the slots of who is silent: they go, no more")
 def _():
     usher = Usher(rules())
