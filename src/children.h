@@ -69,8 +69,8 @@ uint32_t children_remove(struct children *children, pid_t pid);
 
 /*
  * The one that has been undecided for longest, with a process or without, or
- * NULL.  The caller knows
- * from the slot whether that is still so, and says children_decided() if not.
+ * NULL.  Of one with a process the caller knows from the slot whether that is
+ * still so, and says children_decided() if not.
  */
 struct child *children_oldest(struct children *children);
 void children_decided(struct children *children, struct child *child);

@@ -88,12 +88,11 @@ be_child(struct session *session, bool others)
  */
 static struct session starting;
 
-/* That process.  Its pid, or -errno, and a pause. */
+/* That process; others wait meanwhile.  Its pid, or -errno, and a pause. */
 static pid_t
-start_process(struct acceptor *a)
+start_process(struct acceptor *a, bool others)
 {
 	struct door *door = &a->door;
-	bool others = a->lobby.n > 0;
 	pid_t pid = process_fork(&starting.slot->pid);
 
 	if (pid == 0)
@@ -116,7 +115,7 @@ static void
 start_newcomer(struct acceptor *a)
 {
 	struct door *door = &a->door;
-	pid_t pid = start_process(a);
+	pid_t pid = start_process(a, a->lobby.n > 0);
 
 	door->holding = pid < 0;
 	if (pid < 0) {
@@ -146,7 +145,7 @@ start_guest(struct acceptor *a, struct lobby_guest *guest)
 	clock_tick(); /* of many, the last may come seconds later */
 	lobby_recall(guest, a->door.generation, &starting);
 	starting.slot->since_us = clock_us();
-	pid = start_process(a);
+	pid = start_process(a, a->lobby.n > 1);
 	if (pid < 0) {
 		lobby_defer(&a->lobby, guest,
 		    (struct deadline){ a->door.paused_until_us });
@@ -158,7 +157,7 @@ start_guest(struct acceptor *a, struct lobby_guest *guest)
 	return true;
 }
 
-/* Or has left. */
+/* Or left. */
 static bool
 has_spoken(int client)
 {
@@ -285,7 +284,7 @@ listener_start_all(struct acceptor *a)
 		if (signals.everybody)
 			listener_dismiss_all(a);
 		/* Zombies count as processes. */
-		a->search_us = 0;
+		a->search_us = a->busy_until_us = 0;
 		listener_reap(a);
 	}
 }
