@@ -98,6 +98,8 @@ FLOORS = (("floor", "usher", ("bulk.", "rtt.", "rate.", "flood."),
            "a relay and nothing else"),
           ("floor-shared", "usher-shared", ("rate.", "tls."),
            "a relay and nothing else"),
+          ("floor-caged", "usher-shared", ("rate.", "tls."),
+           "that, a sandbox and a line"),
           ("floor-exec", "usher-exec", ("bulk.", "rtt."),
            "the program and nothing else"))
 FLOOR_PEERS = {floor for floor, *_ in FLOORS}

@@ -75,7 +75,8 @@ def check_rows(tmp):
     """Everyone has every row, and no connection fails."""
     code, out, err = bench(
         "--smoke", "--strict", "--only",
-        "direct,usher,usher-shared,floor,floor-shared,floor-exec,kernel",
+        "direct,usher,usher-shared,floor,floor-shared,floor-caged,"
+        "floor-exec,kernel",
         "--json", f"{tmp}/rows.json")
     expect(code == 0, "a short run has failures", out, err)
     with open(f"{tmp}/rows.json", encoding="utf-8") as file:
@@ -90,6 +91,7 @@ def check_rows(tmp):
                        ("kernel.exec.cpu", "kernel"),
                        ("flood.p99", "floor"), ("bulk.up.4", "floor"),
                        ("rate.8", "floor-shared"),
+                       ("rate.8", "floor-caged"),
                        ("bulk.up.4", "floor-exec")):
         expect(figures[name]["peers"][peer]["median"] > 0, f"no {name}")
     expect("\nbudgets\n" in out, "no budgets", out)

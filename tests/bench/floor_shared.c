@@ -2,23 +2,29 @@
  * floor_shared.c - the least that a relay of many connections can be.
  *
  *   floor-shared PORT BACKEND   from 127.0.0.1:PORT to 127.0.0.1:BACKEND
+ *   floor-shared PORT BACKEND caged
  *
  * A process for each processor, each with one epoll.  What a client says is
  * sent to a backend of its own, what that says is sent back, and so are both
  * ends: for short connections, of which each side says something once.
  * Nothing is decided, looked at beforehand, logged, counted or limited, and
- * there is no clock.
+ * there is no clock.  Caged, it is in the sandbox of usher's workers, and
+ * writes a line to standard error for each connection.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "sandbox.h"
 
 #define EVENTS 64
 #define ACCEPTS 4 /* at a time: the other processes may be idle */
@@ -28,8 +34,45 @@ struct pair {
 	int client, backend; /* backend -1: the client has said nothing yet */
 };
 
+#define DESCRIPTORS 20000
+#define LINE_LEN 200 /* bytes, about what usher's line has */
+
 static uint8_t bytes[32 * 1024];
 static int epoll;
+static bool caged;
+
+/* As usher is: also nothing of ours is where the sandbox looks closely. */
+static void
+put_into_cage(uint16_t port)
+{
+	const struct sandbox_spec spec = {
+		.relay_exe = -1,
+		.ports = &port,
+		.n_ports = 1,
+		.shared = true,
+		.descriptors = DESCRIPTORS,
+	};
+	int all =
+	    SANDBOX_SECCOMP | SANDBOX_FILES | SANDBOX_PORTS | SANDBOX_SCOPES;
+
+	for (int fd = STDERR_FILENO + 1; fd <= SANDBOX_KEEPER_FD; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && dup2(STDIN_FILENO, fd) < 0)
+			fail("dup2");
+	if ((sandbox_acceptor(&spec) & all) != all)
+		fail("the sandbox is not what it is elsewhere");
+	caged = true;
+}
+
+static void
+write_line(void)
+{
+	static char line[LINE_LEN];
+
+	memset(line, '.', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	if (write(STDERR_FILENO, line, sizeof(line)) < 0)
+		fail("write");
+}
 
 static void
 watch(int fd, uint32_t events, uintptr_t tag)
@@ -74,6 +117,8 @@ from_client(struct pair *pair, uint16_t to)
 		close(pair->client);
 		close(pair->backend);
 		free(pair);
+		if (caged)
+			write_line();
 		return;
 	}
 	n = recv(pair->client, bytes, sizeof(bytes), 0);
@@ -136,6 +181,8 @@ main(int argc, char **argv)
 		return 2;
 	listener = listen_on((uint16_t)atoi(argv[1]));
 	unblock(listener);
+	if (argc > 3)
+		put_into_cage((uint16_t)atoi(argv[2]));
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (long i = 1; i < processors; i++)
 		if (fork() == 0)

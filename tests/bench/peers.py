@@ -54,6 +54,13 @@ class FloorShared(Floor):
     tool = "floor-shared"
 
 
+class FloorCaged(FloorShared):
+    """The same in a sandbox and with a line for each, as budgets demand."""
+
+    def command(self):
+        return [*super().command(), "caged"]
+
+
 class FloorExec(Floor):
     """The least that starts a program for each connection."""
 
@@ -80,6 +87,7 @@ PEERS = {
     "usher-inetd": UsherInetd,
     "floor": Floor,
     "floor-shared": FloorShared,
+    "floor-caged": FloorCaged,
     "floor-exec": FloorExec,
     "kernel": Kernel,
 }

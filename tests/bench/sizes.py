@@ -14,7 +14,8 @@ Size = collections.namedtuple("Size", """
 
 # Those that budgets speak of.
 JUDGED = ("direct", "haproxy", "sslh-fork", "proxyd", "usher",
-          "usher-shared", "usher-exec", "floor", "floor-shared", "floor-exec",
+          "usher-shared", "usher-exec", "floor", "floor-shared",
+          "floor-caged", "floor-exec",
           "kernel")
 
 # Half a minute a peer and round.
