@@ -111,12 +111,12 @@ reap(struct keeper *k)
 
 	signals.child = 0;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		/* A signal may have told the whole group to stop. */
-		if (succession_reap(&k->succession, pid, signals.terminate))
-			(void)bury_process(k->current, pid, status);
-		else if (pid == atomic_load(&k->reload.pid))
+		if (pid == atomic_load(&k->reload.pid))
 			finish_reload(k, status);
-		else if (!inquiry_finish(&k->inquiry, pid))
+		/* A signal may have told the whole group to stop. */
+		else if (succession_reap(
+			     &k->succession, pid, signals.terminate) ||
+		    !inquiry_finish(&k->inquiry, pid))
 			(void)bury_process(k->current, pid, status);
 	}
 	if (pid < 0 && errno != ECHILD)

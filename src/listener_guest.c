@@ -169,8 +169,9 @@ has_spoken(int client)
 static bool
 may_wait(const struct lobby *lobby, struct deadline *ret)
 {
-	return lobby->n < lobby->size && session_begins_later(&starting, ret) &&
-	    !has_spoken(starting.client);
+	/* It nearly always has: then there is nothing to be worked out here. */
+	return lobby->n < lobby->size && !has_spoken(starting.client) &&
+	    session_begins_later(&starting, ret);
 }
 
 /* Into the lobby, where there is room and something to wait for. */

@@ -39,8 +39,7 @@ struct sandbox_spec {
 	bool abstract; /* one of those is unix:@abstract */
 	bool bind; /* a service has bind or transparent */
 	bool shared; /* isolation = shared: one child, many connections */
-	unsigned
-	    descriptors; /* RLIMIT_NOFILE, where it can be that; 0: as is */
+	unsigned descriptors; /* RLIMIT_NOFILE, if it can be; 0: as is */
 };
 
 /* What is in force: the result of both functions is a sum of these. */

@@ -16,8 +16,8 @@ struct signal_flags {
 	 */
 	volatile sig_atomic_t terminate;
 	/*
-	 * Somebody has told everybody to end, and not only this process by the
-	 * one that it obeys: who looks at it sets it back.
+	 * SIGINT, or a SIGTERM that is not the master's: everybody is to end,
+	 * and not just this process to retire.  Who acts on it sets it back.
 	 */
 	volatile sig_atomic_t everybody;
 	volatile sig_atomic_t child; /* SIGCHLD */

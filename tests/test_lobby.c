@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "door_rig.h"
 #include "lobby.h"
 
 enum { SEATS = 3 };
@@ -204,6 +206,16 @@ START_TEST(without_seats_nobody_fits)
 }
 END_TEST
 
+START_TEST(without_epoll_nobody_fits)
+{
+	door_rig_fail(SYS_epoll_create1, EMFILE);
+	ck_assert_int_eq(lobby_init(&lobby, SEATS), -EMFILE);
+	ck_assert_ptr_null(enter(0, 1000));
+	ck_assert(nobody_spoke());
+	ck_assert_ptr_null(lobby_late(&lobby, INT64_MAX));
+}
+END_TEST
+
 Suite *lobby_suite(void);
 
 Suite *
@@ -222,6 +234,7 @@ lobby_suite(void)
 	tcase_add_test(tcase, has_no_room_for_one_too_many);
 	tcase_add_test(tcase, keeps_its_room_when_one_cannot_be_watched);
 	tcase_add_test(tcase, without_seats_nobody_fits);
+	tcase_add_test(tcase, without_epoll_nobody_fits);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

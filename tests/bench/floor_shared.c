@@ -28,14 +28,13 @@
 
 #define EVENTS 64
 #define ACCEPTS 4 /* at a time: the other processes may be idle */
+#define DESCRIPTORS 20000
+#define LINE_LEN 200 /* bytes, about what usher's line has */
 #define BACKEND_SIDE 1u /* of a pair, whose address leaves that bit free */
 
 struct pair {
 	int client, backend; /* backend -1: the client has said nothing yet */
 };
-
-#define DESCRIPTORS 20000
-#define LINE_LEN 200 /* bytes, about what usher's line has */
 
 static uint8_t bytes[32 * 1024];
 static int epoll;
@@ -52,14 +51,13 @@ put_into_cage(uint16_t port)
 		.shared = true,
 		.descriptors = DESCRIPTORS,
 	};
-	int all =
-	    SANDBOX_SECCOMP | SANDBOX_FILES | SANDBOX_PORTS | SANDBOX_SCOPES;
 
 	for (int fd = STDERR_FILENO + 1; fd <= SANDBOX_KEEPER_FD; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && dup2(STDIN_FILENO, fd) < 0)
 			fail("dup2");
-	if ((sandbox_acceptor(&spec) & all) != all)
-		fail("the sandbox is not what it is elsewhere");
+	/* What the kernel has of it, as for usher. */
+	if (sandbox_acceptor(&spec) < 0)
+		fail("sandbox");
 	caged = true;
 }
 
@@ -154,7 +152,8 @@ carry(int listener, uint16_t to)
 		fail("epoll_create1");
 	watch(listener, EPOLLIN | EPOLLEXCLUSIVE, 0);
 	for (;;) {
-		int n = epoll_wait(epoll, events, EVENTS, -1);
+		/* The call that the sandbox knows, whatever the C library. */
+		int n = epoll_pwait(epoll, events, EVENTS, -1, NULL);
 
 		for (int i = 0; i < n; i++) {
 			uintptr_t tag = (uintptr_t)events[i].data.u64;

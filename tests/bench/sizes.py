@@ -15,8 +15,7 @@ Size = collections.namedtuple("Size", """
 # Those that budgets speak of.
 JUDGED = ("direct", "haproxy", "sslh-fork", "proxyd", "usher",
           "usher-shared", "usher-exec", "floor", "floor-shared",
-          "floor-caged", "floor-exec",
-          "kernel")
+          "floor-caged", "floor-exec", "kernel")
 
 # Half a minute a peer and round.
 FULL = Size(rounds_of_all=5, seconds=0.8, flood=3, concurrency=CONCURRENCY,
